@@ -1,0 +1,47 @@
+"""The life of a process: uvloop, signals, an exit code."""
+
+import asyncio
+import signal
+from collections.abc import Awaitable, Callable
+
+import uvloop
+
+from process import log
+
+Stopping = asyncio.Event
+"""Set once the process has been asked to end."""
+
+
+def run(
+    main: Callable[[Stopping], Awaitable[int]],
+    *,
+    log_format: log.LogFormat = "auto",
+    log_level: str = "info",
+) -> int:
+    """
+    Run *main* on uvloop until it returns its exit code.
+
+    The first SIGTERM or SIGINT sets *stopping*, upon which *main* ends in its own time;
+    a second one cancels it.
+    """
+    log.configure(log_format, log_level)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_with_signals(main))
+
+
+async def _with_signals(main: Callable[[Stopping], Awaitable[int]]) -> int:
+    stopping = Stopping()
+    task = asyncio.ensure_future(main(stopping))
+    loop = asyncio.get_running_loop()
+
+    def asked_to_end() -> None:
+        if stopping.is_set():
+            task.cancel()
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked_to_end)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return 130
