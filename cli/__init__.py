@@ -1,0 +1,1 @@
+"""The front door: one module per command, and the wiring of everything else."""

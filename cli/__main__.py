@@ -1,0 +1,5 @@
+"""`python -m cli` is `jackstay`."""
+
+from cli.app import main
+
+main()

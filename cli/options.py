@@ -1,0 +1,144 @@
+"""
+The options that several commands share, so that each is spelled and explained once.
+
+A command writes `namespace: Namespace = NAMESPACE`. Options are also read from the
+environment (`cli.app`): no command looks there itself.
+"""
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from process.address import Address
+from process.log import LogFormat as LogFormats
+
+NAMESPACE = "jackstay"
+CLUSTER_DOMAIN = "cluster.local"
+TRUST_DOMAIN = "cluster.local"
+
+
+class OutputFormat(StrEnum):
+    """How a command shows what it found."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class ManifestFormat(StrEnum):
+    """How a command prints manifests."""
+
+    YAML = "yaml"
+    JSON = "json"
+
+
+def print_json(value: object) -> None:
+    """Print *value* on stdout as people and jq like it."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _address(text: str) -> Address:
+    try:
+        return Address.parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+IN_CLUSTER = "In a cluster"
+TLS = "Certificates"
+LOG = "Log"
+
+Kubeconfig = Annotated[
+    Path | None,
+    typer.Option(
+        "--kubeconfig",
+        metavar="FILE",
+        rich_help_panel=IN_CLUSTER,
+        help="How to reach the cluster; else $KUBECONFIG, ~/.kube/config or, in a pod, its service account.",
+    ),
+]
+Context = Annotated[
+    str | None,
+    typer.Option(
+        "--context",
+        metavar="NAME",
+        rich_help_panel=IN_CLUSTER,
+        help="The context of the kubeconfig; else its current one.",
+    ),
+]
+Namespace = Annotated[
+    str,
+    typer.Option(
+        "--namespace",
+        "-n",
+        metavar="NAME",
+        rich_help_panel=IN_CLUSTER,
+        help="Where jackstay's own objects are.",
+    ),
+]
+ClusterDomain = Annotated[
+    str,
+    typer.Option(
+        "--cluster-domain",
+        metavar="DOMAIN",
+        rich_help_panel=IN_CLUSTER,
+        help="The DNS zone of the cluster's services.",
+    ),
+]
+TrustDomain = Annotated[
+    str,
+    typer.Option(
+        "--trust-domain",
+        metavar="DOMAIN",
+        help="The last part of the identities of this cluster.",
+    ),
+]
+Output = Annotated[OutputFormat, typer.Option("--output", "-o", help="For people or for programs.")]
+Manifests = Annotated[ManifestFormat, typer.Option("--output", "-o", help="The form of the manifests.")]
+Listen = Annotated[
+    Address,
+    typer.Option(
+        "--listen", parser=_address, metavar="HOST:PORT", help="Where to listen; port 0 takes a free one."
+    ),
+]
+Admin = Annotated[
+    Address | None,
+    typer.Option(
+        "--admin",
+        parser=_address,
+        metavar="HOST:PORT",
+        help="Where /metrics, /ready and /live are served.",
+    ),
+]
+Certificate = Annotated[
+    Path,
+    typer.Option(
+        "--certificate",
+        metavar="FILE",
+        rich_help_panel=TLS,
+        help="The leaf certificate followed by its issuers, PEM.",
+    ),
+]
+Key = Annotated[
+    Path,
+    typer.Option("--key", metavar="FILE", rich_help_panel=TLS, help="The leaf's private key, PEM."),
+]
+TrustAnchors = Annotated[
+    Path,
+    typer.Option(
+        "--trust-anchors",
+        metavar="FILE",
+        rich_help_panel=TLS,
+        help="The certificates of the authorities that vouch for peers, PEM.",
+    ),
+]
+LogFormat = Annotated[
+    LogFormats,
+    typer.Option("--log-format", rich_help_panel=LOG, help="auto: text on a terminal, else JSON."),
+]
+LogLevel = Annotated[
+    str,
+    typer.Option("--log-level", metavar="LEVEL", rich_help_panel=LOG, help="debug, info, warning or error."),
+]
