@@ -1,0 +1,1 @@
+"""Identities and what vouches for them: keys, authorities, anchors, TLS contexts. No Kubernetes here."""

@@ -1,0 +1,155 @@
+"""One certificate: read at the door, and asked what everybody needs to know of it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+
+LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
+CURVES = {"secp256r1": "P-256", "secp384r1": "P-384"}
+HASHES = ("sha256", "sha384", "sha512")
+RSA_BITS = range(2048, 4097)
+
+Extension = TypeVar("Extension", bound=x509.ExtensionType)
+
+
+class InvalidCertificate(ValueError):
+    """The certificate cannot be read, or may not be what it is used as; one sentence says why."""
+
+
+@contextmanager
+def _reading(what: str) -> Iterator[None]:
+    """Translate what `cryptography` raises on bytes that somebody else made."""
+    try:
+        yield
+    except InvalidCertificate:
+        raise
+    except (
+        ValueError,
+        TypeError,
+        UnsupportedAlgorithm,
+        x509.DuplicateExtension,
+        x509.InvalidVersion,
+        x509.UnsupportedGeneralNameType,
+    ) as error:
+        raise InvalidCertificate(f"{what} cannot be read: {error}") from error
+
+
+def parse(der: bytes) -> x509.Certificate:
+    """Read a certificate with all its extensions and its key, so that later questions do not fail."""
+    with _reading("the certificate"):
+        certificate = x509.load_der_x509_certificate(der)
+        _ = certificate.version, certificate.serial_number, certificate.signature_hash_algorithm
+        _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    with _reading("an extension"):
+        _ = certificate.extensions
+    with _reading("the public key"):
+        certificate.public_key()
+    return certificate
+
+
+def extension(certificate: x509.Certificate, kind: type[Extension]) -> x509.Extension[Extension] | None:
+    """The extension of this kind, or None."""
+    try:
+        return certificate.extensions.get_extension_for_class(kind)
+    except x509.ExtensionNotFound:
+        return None
+
+
+def valid_at(certificate: x509.Certificate, at: datetime) -> bool:
+    """Whether *at* lies within its time."""
+    return certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
+
+
+def validity(certificate: x509.Certificate) -> str:
+    """Its time, for a sentence."""
+    form = "%Y-%m-%d %H:%M:%S"
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return f"from {begin:{form}} to {end:{form}} UTC"
+
+
+def key_type(key: object) -> str:
+    """What kind of key, as people say it: ECDSA P-256, RSA 2048."""
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return f"ECDSA {CURVES.get(key.curve.name, key.curve.name)}"
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"RSA {key.key_size}"
+    return type(key).__name__.removesuffix("Key").removesuffix("Public").removesuffix("Private").lstrip("_")
+
+
+def signature_type(certificate: x509.Certificate) -> str:
+    """What it is signed with: ECDSA-SHA256, RSA-SHA256."""
+    name: str = getattr(certificate.signature_algorithm_oid, "_name", "unknown")
+    kind = name.partition("-")[0].upper().removesuffix("ENCRYPTION")
+    digest = certificate.signature_hash_algorithm
+    return (
+        name
+        if digest is None
+        else f"{'RSA' if 'RSA' in name.upper() or kind[:3] == 'SHA' else kind}-{digest.name.upper()}"
+    )
+
+
+def check_key(certificate: x509.Certificate) -> None:
+    """Raises InvalidCertificate unless its key is of a kind and size we take."""
+    key = certificate.public_key()
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        good = key.curve.name in CURVES
+    elif isinstance(key, rsa.RSAPublicKey):
+        good = key.key_size in RSA_BITS and key.public_numbers().e >= 65537
+    else:
+        good = False
+    if not good:
+        raise InvalidCertificate(
+            f"its key is {key_type(key)}; taken are ECDSA P-256 and P-384, and RSA 2048 to 4096"
+        )
+
+
+def check_signature_hash(certificate: x509.Certificate) -> None:
+    """Raises InvalidCertificate if it is signed over anything but SHA-2."""
+    digest = certificate.signature_hash_algorithm
+    if digest is None or digest.name not in HASHES:
+        raise InvalidCertificate(
+            f"it is signed with {signature_type(certificate)}; taken are SHA-256, SHA-384 and SHA-512"
+        )
+
+
+def is_authority(certificate: x509.Certificate) -> bool:
+    """Whether its basic constraints say so."""
+    constraints = extension(certificate, x509.BasicConstraints)
+    return constraints is not None and constraints.value.ca
+
+
+def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    """Whether *issuer*'s name stands in it and *issuer*'s key signed it."""
+    try:
+        certificate.verify_directly_issued_by(issuer)
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
+        return False
+    return True
+
+
+def check_anchor(certificate: x509.Certificate) -> None:
+    """
+    Raises InvalidCertificate unless both verifiers can end a chain at it.
+
+    Its own form is the operator's affair: no key usage is asked for, since plain
+    `openssl req -x509` writes none.
+    """
+    if certificate.version is not x509.Version.v3 or not is_authority(certificate):
+        raise InvalidCertificate(
+            "it is not an authority (basic constraints do not say CA); "
+            "use the root's certificate, not a leaf's"
+        )
+    if not issued_by(certificate, certificate):
+        raise InvalidCertificate(
+            "it is not self-signed, so it is an issuer and no trust anchor; "
+            "use the certificate of the root above it"
+        )
+    usage = extension(certificate, x509.KeyUsage)
+    if usage is not None and not usage.value.key_cert_sign:
+        raise InvalidCertificate("its key usage does not allow signing certificates")
+    check_key(certificate)

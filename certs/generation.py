@@ -1,0 +1,126 @@
+"""
+Credentials and trust anchors made into TLS contexts, all of one moment.
+
+An SSLContext is never changed: a new certificate or anchor makes a new generation. With
+nothing resumed (no tickets of either kind), no session outlives the anchors that let it in.
+"""
+
+import os
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+from certs.credentials import Credentials, InvalidCredentials
+from certs.pem import MOST
+from certs.trust_bundle import InvalidTrustBundle, TrustBundle
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What every handshake that begins now uses, as server or as client."""
+
+    number: int
+    credentials: Credentials
+    bundle: TrustBundle
+    server: ssl.SSLContext = field(repr=False, compare=False)
+    client: ssl.SSLContext = field(repr=False, compare=False)
+
+    @classmethod
+    def build(
+        cls,
+        number: int,
+        credentials: Credentials,
+        bundle: TrustBundle,
+        *,
+        alpn_server: Sequence[str],
+        alpn_client: Sequence[str],
+    ) -> Self:
+        """Both contexts: TLS 1.3, the peer's certificate required, these anchors and no others."""
+        server = mutual(ssl.PROTOCOL_TLS_SERVER, credentials, bundle)
+        client = mutual(ssl.PROTOCOL_TLS_CLIENT, credentials, bundle)
+        if alpn_server:
+            server.set_alpn_protocols(list(alpn_server))
+        if alpn_client:
+            client.set_alpn_protocols(list(alpn_client))
+        return cls(number, credentials, bundle, server, client)
+
+
+def load(
+    certificate: Path,
+    key: Path,
+    trust_anchors: Path,
+    *,
+    number: int,
+    alpn_server: Sequence[str],
+    alpn_client: Sequence[str],
+) -> Generation:
+    """The generation of three files. InvalidCredentials and InvalidTrustBundle name the file."""
+    try:
+        credentials = Credentials.from_pem(_read(certificate), _read(key))
+    except (InvalidCredentials, OSError) as error:
+        raise InvalidCredentials(f"{certificate} with {key}: {_said(error)}") from error
+    return Generation.build(
+        number, credentials, load_bundle(trust_anchors), alpn_server=alpn_server, alpn_client=alpn_client
+    )
+
+
+def load_bundle(trust_anchors: Path) -> TrustBundle:
+    """The trust anchors of a file. InvalidTrustBundle names it."""
+    try:
+        return TrustBundle.from_pem(_read(trust_anchors))
+    except (InvalidTrustBundle, OSError) as error:
+        raise InvalidTrustBundle(f"{trust_anchors}: {_said(error)}") from error
+
+
+def mutual(protocol: int, credentials: Credentials, bundle: TrustBundle) -> ssl.SSLContext:
+    """A context that shows *credentials* and takes whom *bundle* vouches for."""
+    context = bare(protocol)
+    context.verify_mode = ssl.CERT_REQUIRED
+    # Neither STRICT, which refuses roots as plain `openssl req -x509` makes them, nor
+    # PARTIAL_CHAIN, which ends chains below the anchor: Python 3.13 sets both in its defaults.
+    context.verify_flags = ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST
+    context.load_verify_locations(cadata=bundle.pem.decode())
+    show(context, credentials)
+    return context
+
+
+def bare(protocol: int) -> ssl.SSLContext:
+    """TLS 1.3 without resumption, before any certificate or anchor."""
+    context = ssl.SSLContext(protocol)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION
+    if protocol == ssl.PROTOCOL_TLS_SERVER:
+        context.num_tickets = 0
+    # The server's name is compared by `verification`, in its strict form.
+    context.check_hostname = False
+    return context
+
+
+def show(context: ssl.SSLContext, credentials: Credentials) -> None:
+    """Load chain and key into *context* without the key ever being on a disk."""
+    with _in_memory(credentials.key_pem + credentials.chain_pem) as path:
+        context.load_cert_chain(path)
+
+
+@contextmanager
+def _in_memory(data: bytes) -> Iterator[str]:
+    """A path that OpenSSL can open, to *data* in memory."""
+    descriptor = os.memfd_create("jackstay", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(os.dup(descriptor), "wb") as file:
+            file.write(data)
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(MOST + 1)
+
+
+def _said(error: Exception) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

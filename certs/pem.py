@@ -1,0 +1,70 @@
+"""PEM files read strictly: every block whole, of a kind that was asked for, and nothing guessed."""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass, field
+
+MOST = 1 << 20
+"""Bytes of a file: a ConfigMap holds no more."""
+
+_BEGIN = re.compile(rb"^-----BEGIN ([A-Z0-9 ]{1,64})-----[ \t\r]*$", re.MULTILINE)
+_DASHES = re.compile(rb"-----(?:BEGIN|END)")
+
+
+class InvalidPem(ValueError):
+    """The bytes are not whole PEM blocks of the kinds expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """What stood between one BEGIN and its END."""
+
+    label: str
+    body: bytes = field(repr=False)
+
+
+def blocks(data: bytes) -> list[Block]:
+    """
+    The blocks of *data* in order; text between blocks, as `openssl -text` writes it, is skipped.
+
+    Raises InvalidPem if there is none, if one is cut off or is not base64, or if *data* is too long.
+    """
+    if len(data) > MOST:
+        raise InvalidPem(f"{len(data)} bytes are over the {MOST} that such a file may have")
+    found: list[Block] = []
+    at = 0
+    while begin := _BEGIN.search(data, at):
+        _no_stray(data[at : begin.start()])
+        label = begin[1].decode()
+        end = b"-----END " + begin[1] + b"-----"
+        stop = data.find(end, begin.end())
+        if stop < 0:
+            raise InvalidPem(f"block {len(found) + 1} ({label}) has no end: the file is cut off")
+        found.append(Block(label, _decoded(data[begin.end() : stop], label, len(found) + 1)))
+        at = stop + len(end)
+    _no_stray(data[at:])
+    if not found:
+        raise InvalidPem(
+            "no PEM block in it (a line that begins with -----BEGIN)" if data.strip() else "it is empty"
+        )
+    return found
+
+
+def _no_stray(between: bytes) -> None:
+    if _DASHES.search(between):
+        raise InvalidPem("a BEGIN or END line is damaged or stands alone")
+
+
+def _decoded(body: bytes, label: str, number: int) -> bytes:
+    if _DASHES.search(body):
+        raise InvalidPem(f"block {number} ({label}) has another block inside: an END line is missing")
+    # A key in the old form begins with headers and an empty line.
+    lines = [line for line in body.split(b"\n") if b":" not in line]
+    try:
+        decoded = base64.b64decode(b"".join(b"".join(lines).split()), validate=True)
+    except binascii.Error as error:
+        raise InvalidPem(f"block {number} ({label}) is not base64: it is damaged") from error
+    if not decoded:
+        raise InvalidPem(f"block {number} ({label}) is empty")
+    return decoded

@@ -1,0 +1,94 @@
+"""
+Our own rules for every certificate below the anchor: what OpenSSL's strict flag would ask
+(it cannot be set, since it also judges the anchor's form), and the limits of what we take.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+from cryptography import x509
+from cryptography.x509.oid import ExtendedKeyUsageOID
+
+from certs import certificate
+from certs.certificate import InvalidCertificate, extension
+
+PURPOSE = {"client": ExtendedKeyUsageOID.CLIENT_AUTH, "server": ExtendedKeyUsageOID.SERVER_AUTH}
+
+
+def check(path: Sequence[x509.Certificate], role: Literal["client", "server"]) -> None:
+    """Raises InvalidCertificate unless *path*, from a leaf to its anchor, is as we take it."""
+    for below, link in enumerate(path[:-1]):
+        check_link(link, below=below, role=role)
+
+
+def check_link(link: x509.Certificate, *, below: int, role: Literal["client", "server"]) -> None:
+    """The same for one certificate with *below* others beneath it: 0 for a leaf, 1 for its issuer."""
+    try:
+        _check_any(link)
+        if below:
+            _check_issuer(link, below, role)
+        else:
+            _check_leaf(link, role)
+    except InvalidCertificate as error:
+        raise InvalidCertificate(f"the {'issuer' if below else 'leaf'}: {error}") from error
+
+
+def _check_any(link: x509.Certificate) -> None:
+    if link.version is not x509.Version.v3:
+        raise InvalidCertificate("it is not an X.509 version 3 certificate")
+    certificate.check_key(link)
+    certificate.check_signature_hash(link)
+    signer = extension(link, x509.AuthorityKeyIdentifier)
+    if signer is None or signer.value.key_identifier is None:
+        raise InvalidCertificate(
+            "it does not say which key signed it (authorityKeyIdentifier=keyid is missing)"
+        )
+    if signer.critical:
+        raise InvalidCertificate("its authority key identifier is marked critical, which it must not be")
+
+
+def _check_issuer(link: x509.Certificate, below: int, role: Literal["client", "server"]) -> None:
+    constraints = extension(link, x509.BasicConstraints)
+    if constraints is None or not constraints.value.ca:
+        raise InvalidCertificate("it is not an authority (basic constraints do not say CA)")
+    if not constraints.critical:
+        raise InvalidCertificate("its basic constraints are not marked critical")
+    most = constraints.value.path_length
+    if most is not None and below - 1 > most:
+        raise InvalidCertificate(f"{below - 1} issuers stand below it, and its path length allows {most}")
+    usage = extension(link, x509.KeyUsage)
+    if usage is None or not usage.value.key_cert_sign:
+        raise InvalidCertificate("its key usage does not allow signing certificates (keyCertSign is missing)")
+    own = extension(link, x509.SubjectKeyIdentifier)
+    if own is None or own.critical:
+        raise InvalidCertificate(
+            "it has no plain subject key identifier (subjectKeyIdentifier=hash is missing)"
+        )
+    named = extension(link, x509.NameConstraints)
+    if named is not None and not named.critical:
+        raise InvalidCertificate(
+            "its name constraints are not marked critical, so that some would pass over them"
+        )
+    purposes = extension(link, x509.ExtendedKeyUsage)
+    if purposes is not None and PURPOSE[role] not in purposes.value:
+        raise InvalidCertificate(f"its extended key usage does not allow it to vouch for a {role}")
+
+
+def _check_leaf(link: x509.Certificate, role: Literal["client", "server"]) -> None:
+    if certificate.is_authority(link):
+        raise InvalidCertificate("it is an authority's certificate, which nobody may use as his own")
+    constraints = extension(link, x509.BasicConstraints)
+    if constraints is not None and constraints.value.path_length is not None:
+        raise InvalidCertificate("it has a path length although it is no authority")
+    usage = extension(link, x509.KeyUsage)
+    if usage is not None and (usage.value.key_cert_sign or not usage.value.digital_signature):
+        raise InvalidCertificate(
+            "its key usage must allow digital signatures, and no signing of certificates"
+        )
+    purposes = extension(link, x509.ExtendedKeyUsage)
+    if purposes is None or PURPOSE[role] not in purposes.value:
+        raise InvalidCertificate(
+            f"its extended key usage does not allow it to be a {role} ({role}Auth is missing)"
+        )
+    if ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE in purposes.value:
+        raise InvalidCertificate("its extended key usage allows everything, which nobody needs")

@@ -1,0 +1,133 @@
+"""
+Who is at the other end: the second and third look at a peer's chain.
+
+OpenSSL has verified it in the handshake already. Verifiers differ in what they let pass,
+so a second one (`cryptography`) goes over the same chain, and then our own profile over
+everything below the anchor: each alone takes dozens of known-bad certificates.
+"""
+
+import ssl
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from cryptography import x509
+from cryptography.x509.verification import (
+    Criticality,
+    ExtensionPolicy,
+    PolicyBuilder,
+    VerificationError,
+)
+
+from certs import certificate, profile
+from certs.certificate import InvalidCertificate
+from certs.credentials import MOST_BYTES, MOST_CERTIFICATES
+from certs.names import names
+from certs.trust_bundle import TrustBundle
+
+Role = Literal["client", "server"]
+
+
+class Untrusted(Exception):
+    """No anchor vouches for the peer, or its certificate is not what we take."""
+
+    reason = "untrusted"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The other end, verified. It exists only if every check has passed."""
+
+    identity: str
+    """The DNS name in its leaf."""
+    spiffe: str | None
+    not_after: datetime
+    """When the first certificate of its chain ends, the anchor's included."""
+    chain: tuple[bytes, ...] = field(repr=False)
+    """What it sent, leaf first."""
+
+
+def peer_chain(tls: ssl.SSLObject | ssl.SSLSocket) -> list[bytes]:
+    """The certificates that the peer sent, as DER, leaf first; [] before the handshake is done."""
+    public = getattr(tls, "get_unverified_chain", None)  # Python 3.13 and later
+    if public is not None:
+        return [bytes(link) for link in public()]
+    inner: Any = getattr(tls, "_sslobj", None)
+    found = inner.get_unverified_chain() if inner is not None else None
+    # 2 is DER in the private `_ssl`, which has given these objects since 3.10.
+    return [bytes(link.public_bytes(2)) for link in found or ()]
+
+
+def verify(chain: Sequence[bytes], bundle: TrustBundle, *, role: Role, at: datetime) -> Peer:
+    """
+    The peer that *chain*, leaf first, proves, being a client or a server at time *at*.
+
+    Raises Untrusted with one sentence.
+    """
+    if not chain:
+        raise Untrusted("the peer showed no certificate")
+    if len(chain) > MOST_CERTIFICATES or sum(map(len, chain)) > MOST_BYTES:
+        raise Untrusted(
+            f"the chain has {len(chain)} certificates and {sum(map(len, chain))} bytes, "
+            f"over {MOST_CERTIFICATES} and {MOST_BYTES}"
+        )
+    try:
+        leaf, *issuers = [certificate.parse(der) for der in chain]
+        found = names(leaf)
+        path = _path(leaf, issuers, bundle, found.identity.dns_name, role, at)
+        profile.check(path, role)
+    except InvalidCertificate as error:
+        raise Untrusted(str(error)) from error
+    not_after = min(link.not_valid_after_utc for link in path)
+    return Peer(found.identity.dns_name, found.spiffe, not_after, tuple(chain))
+
+
+def _path(
+    leaf: x509.Certificate,
+    issuers: list[x509.Certificate],
+    bundle: TrustBundle,
+    name: str,
+    role: Role,
+    at: datetime,
+) -> list[x509.Certificate]:
+    """From the leaf to the anchor, as `cryptography`'s verifier finds it."""
+    policy = (
+        PolicyBuilder()
+        .store(bundle.store)
+        .time(at)
+        .max_chain_depth(MOST_CERTIFICATES - 1)
+        .extension_policies(ca_policy=_FOR_AUTHORITIES, ee_policy=_FOR_LEAVES)
+    )
+    try:
+        if role == "client":
+            return policy.build_client_verifier().verify(leaf, issuers).chain
+        return policy.build_server_verifier(x509.DNSName(name)).verify(leaf, issuers)
+    except (VerificationError, ValueError) as error:
+        raise InvalidCertificate(_sentence(leaf, at, error)) from error
+
+
+def _sentence(leaf: x509.Certificate, at: datetime, error: Exception) -> str:
+    """What is wrong, in words: the verifier's own are good only for some of it."""
+    if at > leaf.not_valid_after_utc:
+        return f"the certificate expired at {leaf.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}"
+    if at < leaf.not_valid_before_utc:
+        return f"the certificate is valid only from {leaf.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ} on"
+    said = str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
+    return f"no trust anchor vouches for the certificate: {said}"
+
+
+# The library's defaults ask for extensions that roots of plain `openssl req -x509` lack, and
+# that not all authorities write; `profile` asks for them where they matter, below the anchor.
+_FOR_AUTHORITIES = (
+    ExtensionPolicy.webpki_defaults_ca()
+    .require_present(x509.BasicConstraints, Criticality.AGNOSTIC, None)
+    .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, None)
+    .may_be_present(x509.SubjectKeyIdentifier, Criticality.AGNOSTIC, None)
+    .may_be_present(x509.AuthorityKeyIdentifier, Criticality.AGNOSTIC, None)
+)
+_FOR_LEAVES = (
+    ExtensionPolicy.webpki_defaults_ee()
+    .may_be_present(x509.KeyUsage, Criticality.AGNOSTIC, None)
+    .may_be_present(x509.AuthorityKeyIdentifier, Criticality.AGNOSTIC, None)
+)
