@@ -1,0 +1,90 @@
+"""
+What an informer does next: list or watch, now or after a pause. One pure step.
+
+    list ── complete ──> watch ── ended, not yet due ──> watch
+      ^                    │
+      └── 410, disordered, or a listing is due ──┘        a failure tries the same again
+
+A step that brought nothing makes the next pause longer, whatever kind it was: a server that lists
+and then says 410 each time, or ends each watch at once, is asked as seldom as one that is away.
+"""
+
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from process.backoff import Backoff
+
+
+class Ending(Enum):
+    """How a step ended."""
+
+    LISTED = auto()
+    """The listing is complete."""
+
+    ENDED = auto()
+    """The watch ended as it should, between two events."""
+
+    EXPIRED = auto()
+    """The watch cannot go on from where we are."""
+
+    FAILED = auto()
+    """No answer, a wrong one, or one that broke off."""
+
+
+_BACKOFF = Backoff(first=0.5, most=30.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The times an informer keeps, in seconds."""
+
+    relist: float = 600.0
+    """After this long everything is listed anew, whatever the watch said."""
+
+    watch_shortest: float = 240.0
+    watch_longest: float = 300.0
+    """A watch is asked to end after some time between the two, so that many do not end together."""
+
+    overtime: float = 15.0
+    """How much longer than asked a watch may take before it counts as dead."""
+
+    silence: float = 150.0
+    """How long a server that sends bookmarks (each minute) may say nothing."""
+
+    settled: float = 5.0
+    """A watch that lived this long may be opened again at once."""
+
+    backoff: Backoff = _BACKOFF
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Where an informer is: what to do, and what it has been through."""
+
+    listing: bool = True
+    """True: list. False: watch."""
+
+    fruitless: int = 0
+    """Steps in a row that brought nothing."""
+
+    waits: bool = False
+    """Whether a pause comes first."""
+
+    def after(self, ending: Ending, *, lived: float, heard: bool, due: bool, pace: Pace) -> "Course":
+        """
+        The course once a step ended so, after *lived* seconds.
+
+        *heard*: an event or bookmark came. *due*: it is time for a full listing.
+        """
+        if ending is Ending.LISTED:
+            return Course(listing=False, fruitless=self.fruitless)
+        fruitful = heard or (not self.listing and lived >= pace.settled)
+        return Course(
+            listing=self.listing or due or ending is Ending.EXPIRED,
+            fruitless=0 if fruitful else self.fruitless + 1,
+            waits=ending is Ending.FAILED or lived < pace.settled,
+        )
+
+    def pause(self, pace: Pace, chance: float) -> float:
+        """How long to wait before the step, in seconds."""
+        return pace.backoff.delay(max(self.fruitless - 1, 0), chance) if self.waits else 0.0

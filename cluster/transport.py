@@ -1,0 +1,106 @@
+"""
+The library's transport, without what it does on its own account.
+
+`RESTClientObject` makes its SSL context from file paths, so inline credentials have to lie on a disk
+first; it obeys proxy variables of the environment; it logs bodies, and Secrets are bodies; it follows
+redirects. Its `request` is what we use it for (encoding, timeouts, errors). So this subclass gives it a
+session of our own: a context from memory, no environment, no redirects, and connections that notice
+within half a minute when the other side is no longer there.
+"""
+
+import os
+import socket
+import ssl
+from typing import Any
+
+import aiohttp
+from kubernetes_asyncio.client.rest import RESTClientObject
+
+from cluster.access import Access
+
+
+class Redirected(Exception):
+    """The server points elsewhere. We speak to the one we were told, with a token meant for it."""
+
+
+class Transport(RESTClientObject):
+    """
+    Requests to the server of *access*, its certificate verified.
+
+    Raises ssl.SSLError or ValueError where the CA, or the client certificate and key, cannot be used.
+    To be made inside a running loop; whoever made it awaits `close`.
+    """
+
+    def __init__(self, access: Access) -> None:
+        # Not super().__init__, which builds the very session that this class is there to replace.
+        self.server_hostname = access.tls_server_name
+        self.proxy = ""
+        self.proxy_headers = {}
+        connector = aiohttp.TCPConnector(ssl=ssl_context(access), limit=128, socket_factory=_socket)
+        self.pool_manager = aiohttp.ClientSession(
+            connector=connector,
+            trust_env=False,
+            middlewares=(_refuse_redirects,),
+            read_bufsize=1 << 20,
+        )
+
+    async def answer(
+        self, method: str, url: str, *, body: object, headers: dict[str, str], timeout: aiohttp.ClientTimeout
+    ) -> aiohttp.ClientResponse:
+        """
+        What the server answers, its body not yet read; to be used as a context manager.
+
+        Raises aiohttp.ClientError, TimeoutError, Redirected.
+        """
+        response: aiohttp.ClientResponse = await self.request(
+            method, url, headers=headers, body=body, _preload_content=False, _request_timeout=timeout
+        )
+        return response
+
+
+def ssl_context(access: Access) -> ssl.SSLContext:
+    """A context that trusts only the CA of *access* (the system's where it has none)."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if access.ca_data:
+        context.load_verify_locations(cadata=access.ca_data.decode("ascii"))
+    else:
+        context.load_default_certs()
+    if access.client_certificate and access.client_key:
+        _load_from_memory(context, access.client_certificate + b"\n" + access.client_key)
+    return context
+
+
+def _load_from_memory(context: ssl.SSLContext, pem: bytes) -> None:
+    """OpenSSL takes keys from files only; this one has no name and is on no disk."""
+    with os.fdopen(os.memfd_create("client-key", os.MFD_CLOEXEC), "wb") as file:
+        file.write(pem)
+        file.flush()
+        # A password that nobody is asked for: an encrypted key is an error, not a prompt.
+        context.load_cert_chain(f"/proc/self/fd/{file.fileno()}", password="")
+
+
+async def _refuse_redirects(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    response = await handler(request)
+    if 300 <= response.status < 400:
+        response.close()
+        raise Redirected(f"it answers {response.status}, a redirect")
+    return response
+
+
+def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+    """Watches are silent for minutes, and a lost peer says nothing: let the kernel ask."""
+    family, kind, protocol, _, _ = address
+    connection = socket.socket(family, kind, protocol)
+    options: Any = {
+        (socket.SOL_SOCKET, socket.SO_KEEPALIVE): 1,
+        (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE): 15,
+        (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL): 5,
+        (socket.IPPROTO_TCP, socket.TCP_KEEPCNT): 3,
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT): 30_000,
+    }
+    for (level, option), value in options.items():
+        connection.setsockopt(level, option, value)
+    return connection
