@@ -1,0 +1,377 @@
+"""
+The byte pump: one stream of a tunnel on one side, one local TCP connection on the other.
+
+Driven by callbacks, in both directions independently: what one side has is given to the other at
+once, what the other cannot take is held (at most one read's worth) and the giving side is not read
+meanwhile. A direction ends when its side says so; a reset passes on as a reset, never as an end.
+
+The server's end begins with a connected backend. The client's end begins with the OPEN: what the
+application sends before the answer goes out with it, and is kept so that another tunnel can be tried
+as long as no byte can have reached a backend (`Early`).
+"""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+
+from gateway.buffers import CHUNK, Buffers
+from gateway.frames import HEADER, put_data_header
+from gateway.messages import Opening, Refusal
+from gateway.refusals import ProtocolViolation, Reason, Refused
+from gateway.tunnel import MAX_DROPPED, Tunnel
+from gateway.wire import Wire
+
+EARLY_LIMIT = 64 * 1024
+"""Bytes of an application that are kept until the gateway has answered."""
+
+FRESH = 15.0
+"""Seconds since a tunnel was heard within which it is trusted with early data."""
+
+_LAST_WORD_WAIT = 1.0
+
+
+class Ending(Enum):
+    """How a stream ended."""
+
+    FINISHED = "finished"
+    """Both directions ended regularly."""
+    REFUSED = "refused"
+    """The gateway gave no stream; see the refusal."""
+    LOCAL_RESET = "local_reset"
+    """The local connection (backend or application) was reset."""
+    REMOTE_RESET = "remote_reset"
+    """The tunnel's other end reset the stream."""
+    TUNNEL_LOST = "tunnel_lost"
+    """The tunnel broke within the stream."""
+    TIMED_OUT = "timed_out"
+    """No byte moved for too long."""
+    CUT = "cut"
+    """We ended it: drain, or a limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a stream ended, and why if it was not regular."""
+
+    ending: Ending
+    reason: Reason | None = None
+    message: str = ""
+    may_retry: bool = False
+    """Whether no byte of the stream can have reached a backend."""
+
+
+@dataclass(slots=True)
+class Early:
+    """What an application has said before its stream was answered, over all tries."""
+
+    data: bytearray = field(default_factory=bytearray)
+    finished: bool = False
+
+    @property
+    def full(self) -> bool:
+        return len(self.data) >= EARLY_LIMIT
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PumpLimits:
+    """How long nothing may move."""
+
+    idle: float = 3600.0
+    """Seconds without a byte, with both directions open."""
+
+    half_closed: float = 60.0
+    """Seconds without a byte in the direction that is still open."""
+
+    stalled: float = 300.0
+    """Seconds in which a receiver with bytes waiting takes none."""
+
+    answer: float = 10.0
+    """Seconds from OPEN to the gateway's answer."""
+
+
+class Pump:
+    """
+    Moves bytes between *wire* and the current stream of *tunnel* until both directions have ended.
+
+    `start_server` or `start_client`, then await `outcome`, then `stop`. The caller closes the wire.
+    """
+
+    __slots__ = (
+        "_buffers",
+        "_deadline",
+        "_dropped",
+        "_early",
+        "_ending",
+        "_last_moved",
+        "_limits",
+        "_local_reason",
+        "_loop",
+        "_open_number",
+        "_over",
+        "_quiet",
+        "_said_data",
+        "_trusting",
+        "_tunnel",
+        "_wire",
+        "_wire_ended",
+        "answered_at",
+        "outcome",
+        "received",
+        "sent",
+    )
+
+    def __init__(self, tunnel: Tunnel, wire: Wire, buffers: Buffers, limits: PumpLimits) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._tunnel = tunnel
+        self._wire = wire
+        self._buffers = buffers
+        self._limits = limits
+        self._early: Early | None = None
+        self._local_reason = Reason.BACKEND_RESET
+        self._said_data = False
+        self._open_number = 0
+        self._wire_ended = False
+        self._ending: Outcome | None = None
+        self._over = False
+        self._trusting = False
+        self._dropped = 0
+        self._quiet = 0
+        self._last_moved = 0
+        self._deadline: asyncio.TimerHandle | None = None
+        self.outcome: asyncio.Future[Outcome] = self._loop.create_future()
+        self.sent = 0
+        """Bytes from the wire into the tunnel."""
+        self.received = 0
+        """Bytes from the tunnel to the wire."""
+        self.answered_at: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<Pump {self._wire!r} sent={self.sent} received={self.received} of {self._tunnel!r}>"
+
+    def start_server(self) -> None:
+        """The backend is connected: say OPENED and begin."""
+        self.answered_at = self._loop.time()
+        self._wire.watch(self._readable, self._drained)
+        self._watch_the_clock()
+        self._tunnel.accept(self)
+        if self._tunnel.lost is not None:
+            self.lost(self._tunnel.lost)
+        else:
+            self._wire.resume()
+
+    def start_client(self, opening: Opening, early: Early) -> None:
+        """Say OPEN and begin; *early* is what earlier tries have read from the application."""
+        self._early = early
+        self._local_reason = Reason.PEER_RESET
+        self._wire.watch(self._readable, self._drained)
+        self._deadline = self._loop.call_later(self._limits.answer, self._no_answer)
+        self._trusting = self._loop.time() - self._tunnel.heard_at < FRESH
+        self._tunnel.open(opening, self)
+        self._open_number = self._tunnel.opens
+        if self._tunnel.lost is not None:
+            self.lost(self._tunnel.lost)
+            return
+        if self._trusting:
+            self._send_early()
+        if not early.full and not early.finished:
+            self._wire.resume()
+
+    def stop(self) -> None:
+        """Whatever runs, runs no more. A stream that is still open is reset."""
+        if self._ending is None:
+            self._cut(Outcome(Ending.CUT, Reason.DRAINING, "the process is ending"))
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if not self._over:
+            self._over = True
+            self._tunnel.detach()
+
+    # The local side.
+
+    def _readable(self) -> None:
+        buffers = self._buffers
+        with buffers.lent(self):
+            plaintext = buffers.plaintext
+            try:
+                count = self._wire.receive_into(plaintext[HEADER : HEADER + CHUNK])
+            except BlockingIOError:
+                return
+            except OSError as error:
+                count = -1
+                message = error.strerror or str(error)
+            if count > 0:
+                self._take_local(plaintext, count)
+                return
+        if count == 0:
+            self._local_finished()
+        else:
+            self._cut(Outcome(Ending.LOCAL_RESET, self._local_reason, message))
+
+    def _take_local(self, buffer: memoryview, count: int) -> None:
+        """Bytes of the local side lie behind the place of their header in *buffer*."""
+        if self._early is not None:
+            self._early.data += buffer[HEADER : HEADER + count]
+            if self._early.full:
+                self._wire.pause()
+            if not self._trusting:
+                return
+        put_data_header(buffer, count)
+        self._said_data = True
+        self.sent += count
+        if not self._tunnel.send_data(buffer[: HEADER + count]):
+            self._wire.pause()
+
+    def _local_finished(self) -> None:
+        self._wire.pause()
+        self._wire_ended = True
+        if self._early is not None:
+            self._early.finished = True
+            if not self._trusting:
+                return
+        if self._tunnel.may_speak:
+            self._tunnel.send_end()
+
+    def _drained(self) -> None:
+        self._tunnel.resume()
+
+    def _send_early(self) -> None:
+        """What has been read before goes out, in one frame; the end too if it has come."""
+        early = self._early
+        assert early is not None
+        if early.data:
+            frame = memoryview(bytearray(HEADER) + early.data)
+            put_data_header(frame, len(early.data))
+            self._said_data = True
+            self.sent = len(early.data)
+            if not self._tunnel.send_data(frame):
+                self._wire.pause()
+        if early.finished:
+            self._wire_ended = True
+            self._tunnel.send_end()
+
+    # The tunnel's side.
+
+    def data(self, slices: Sequence[memoryview]) -> None:
+        if self._ending is not None:
+            self._dropped += sum(map(len, slices))
+            if self._dropped > MAX_DROPPED:
+                raise ProtocolViolation("too many bytes for a stream that has been reset")
+            return
+        for part in slices:
+            self.received += len(part)
+        if not self._wire.send_many(slices):
+            self._tunnel.pause()
+
+    def answered(self, refusal: Refusal | None) -> None:
+        early = self._early
+        if refusal is not None:
+            self._end(Outcome(Ending.REFUSED, refusal.reason, refusal.message, may_retry=True))
+            if self._tunnel.may_speak:
+                self._tunnel.send_end()
+            return
+        self.answered_at = self._loop.time()
+        if early is None or self._ending is not None:
+            return
+        if not self._said_data and (early.data or early.finished) and self._tunnel.may_speak:
+            self._send_early()
+        self._early = None
+        assert self._deadline is not None
+        self._deadline.cancel()
+        self._watch_the_clock()
+        if not self._wire_ended:
+            self._wire.resume()
+
+    def ended(self) -> None:
+        self._wire.finish()
+
+    def reset(self, reason: Reason) -> None:
+        outcome = Outcome(Ending.REMOTE_RESET, reason, "the other end has reset the stream")
+        self._end(outcome)
+        if self._tunnel.may_speak:
+            self._tunnel.send_reset(self._local_reason)
+
+    def room(self) -> None:
+        waits_for_answer = self._early is not None and self._early.full
+        if not self._wire_ended and self._ending is None and not waits_for_answer:
+            self._wire.resume()
+
+    def over(self) -> None:
+        self._end(Outcome(Ending.FINISHED))
+        self._settle()
+
+    def lost(self, cause: Refused) -> None:
+        self._end(
+            Outcome(Ending.TUNNEL_LOST, cause.reason, str(cause), may_retry=self._no_byte_can_have_arrived)
+        )
+        self._settle()
+
+    @property
+    def _no_byte_can_have_arrived(self) -> bool:
+        if self._early is None:
+            return False
+        counted = self._tunnel.going_away
+        return not self._said_data or (counted is not None and counted < self._open_number)
+
+    # Endings.
+
+    def _cut(self, outcome: Outcome) -> None:
+        """The stream is broken on our side: RESET, and the other end's last word awaited a while."""
+        self._end(outcome)
+        if self._tunnel.lost is not None:
+            return
+        if self._tunnel.may_speak:
+            reason = outcome.reason or Reason.INTERNAL
+            self._tunnel.send_reset(reason)
+
+    def _end(self, outcome: Outcome) -> None:
+        """The first ending holds. Nothing more is read from the local side."""
+        if self._ending is not None:
+            return
+        self._ending = outcome
+        self._wire.unwatch()
+        self._tunnel.resume()
+        if self._deadline is not None:
+            self._deadline.cancel()
+        if outcome.ending is not Ending.FINISHED:
+            self._deadline = self._loop.call_later(_LAST_WORD_WAIT, self._give_up)
+
+    def _settle(self) -> None:
+        self._over = True
+        if not self.outcome.done():
+            assert self._ending is not None
+            self.outcome.set_result(self._ending)
+
+    def _give_up(self) -> None:
+        """The other end's last word has not come in time: the tunnel cannot be used again."""
+        self._tunnel.close()
+        self._settle()
+
+    # The clock.
+
+    def _no_answer(self) -> None:
+        self._cut(
+            Outcome(
+                Ending.TIMED_OUT,
+                Reason.TIMEOUT,
+                f"the gateway has not answered within {self._limits.answer:g} s",
+                may_retry=not self._said_data,
+            )
+        )
+
+    def _watch_the_clock(self) -> None:
+        self._deadline = self._loop.call_later(self._limits.half_closed / 4, self._look_at_clock)
+
+    def _look_at_clock(self) -> None:
+        """Four looks in a half-closed period; so many quiet ones in a row are too many."""
+        moved = self.sent + self.received
+        self._quiet = self._quiet + 1 if moved == self._last_moved else 0
+        self._last_moved = moved
+        half_closed = self._wire_ended or not self._tunnel.hears
+        allowed = self._limits.half_closed if half_closed else self._limits.idle
+        if self._wire.held or self._tunnel.held:
+            allowed = min(allowed, self._limits.stalled)
+        if self._quiet * self._limits.half_closed / 4 >= allowed:
+            self._cut(Outcome(Ending.TIMED_OUT, Reason.TIMEOUT, f"no byte for {allowed:g} s"))
+        else:
+            self._watch_the_clock()

@@ -1,0 +1,175 @@
+"""
+One TLS 1.3 connection as bytes in, bytes out: `ssl.SSLObject` between two memory BIOs.
+
+Both event loops' own TLS transports close the whole connection when one direction ends, so a client
+that half-closes loses its answer, and they drop the alert that says why a handshake failed. This
+engine does neither. It is fed one whole TLS record at a time, from the first byte on: what comes out
+of a record is then known exactly, a peer that sends records without data is noticed, and ciphertext
+that is not wanted yet stays outside (`unwrap` would lose it).
+
+Not thread-safe: while a handshake step runs in a thread nothing else may touch the engine.
+"""
+
+import ssl
+from collections.abc import Callable
+
+from gateway.refusals import ProtocolViolation
+
+RECORD_HEADER = 5
+MAX_RECORD = 16384 + 256
+"""A record's payload, at most (RFC 8446 section 5.2)."""
+
+HANDSHAKE_BUDGET = 16 * 1024
+"""Bytes of a peer's handshake that are looked at before it has shown who it is."""
+
+MAX_EMPTY_RECORDS = 32
+"""Records in a row without data: KeyUpdate, padding. 2.7 MB of them cost others seconds of CPU."""
+
+_OUTPUT_CAUSED_BY_READING = 64 * 1024
+
+
+class HandshakeTooLong(ProtocolViolation):
+    """The peer's part of the handshake is longer than any honest one."""
+
+
+class TlsEngine:
+    """One end of a TLS connection."""
+
+    __slots__ = ("_empty_records", "_fed", "_incoming", "_outgoing", "_tls", "peer_finished")
+
+    def __init__(self, context: ssl.SSLContext, *, server_name: str | None) -> None:
+        """A client towards *server_name*, or with None a server."""
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(
+            self._incoming,
+            self._outgoing,
+            server_side=server_name is None,
+            server_hostname=server_name,
+        )
+        self._fed = 0
+        self._empty_records = 0
+        self.peer_finished = False
+        """Whether the peer's close_notify has been read: it sends no more."""
+
+    @property
+    def tls(self) -> ssl.SSLObject:
+        """For those who verify the peer; not for reading or writing."""
+        return self._tls
+
+    @property
+    def alpn(self) -> str | None:
+        """What both ends agreed to speak; OpenSSL goes on silently when that is nothing."""
+        return self._tls.selected_alpn_protocol()
+
+    def shake_hands(self, ciphertext: bytes) -> tuple[bool, int]:
+        """
+        Go on with the handshake, with whole records from the start of *ciphertext*.
+
+        Returns whether it is complete and how many bytes were taken: what follows a complete
+        handshake is data and is not touched. Raises ssl.SSLError for a peer that OpenSSL refuses
+        (the alert is then in `outgoing`) and ProtocolViolation for bytes that are not TLS.
+        Takes milliseconds of CPU, most of them without the GIL.
+        """
+        taken = 0
+        while True:
+            try:
+                self._tls.do_handshake()
+            except ssl.SSLWantReadError:
+                pass
+            else:
+                return True, taken
+            length = whole_record(memoryview(ciphertext)[taken:])
+            if not length:
+                return False, taken
+            self._fed += length
+            if self._fed > HANDSHAKE_BUDGET:
+                raise HandshakeTooLong(f"a handshake of more than {HANDSHAKE_BUDGET} bytes")
+            self._incoming.write(ciphertext[taken : taken + length])
+            taken += length
+
+    def decrypt(self, ciphertext: memoryview, into: memoryview) -> tuple[int, int]:
+        """
+        Decrypt the whole records at the start of *ciphertext* into *into*.
+
+        Returns how many bytes of *ciphertext* were taken and how many of *into* filled; *into* must
+        be larger than *ciphertext*. Stops early at the peer's close_notify. Raises ssl.SSLError on
+        forged records and ProtocolViolation on bytes that are not TLS, or on a flood of records
+        without data. Reading may cause `outgoing` bytes.
+        """
+        taken, filled, size = 0, 0, len(ciphertext)
+        feed = self._incoming.write
+        # With a buffer, `read` returns a count; typeshed knows only the form that returns bytes.
+        read: Callable[[int, memoryview], int] = self._tls.read  # type: ignore[assignment]
+        while size - taken > RECORD_HEADER and not self.peer_finished:
+            length = ciphertext[taken + 3] << 8 | ciphertext[taken + 4]
+            if length > MAX_RECORD:
+                raise ProtocolViolation("a record longer than TLS allows")
+            end = taken + RECORD_HEADER + length
+            if end > size:
+                break
+            feed(ciphertext[taken:end])
+            taken = end
+            try:
+                count = read(MAX_RECORD, into[filled:])
+            except ssl.SSLWantReadError:
+                self._count_empty()
+                continue
+            except ssl.SSLZeroReturnError:
+                count = 0
+            if count:
+                filled += count
+                self._empty_records = 0
+            else:
+                self.peer_finished = True
+        return taken, filled
+
+    def encrypt(self, plaintext: memoryview) -> bytes:
+        """The records that carry *plaintext*, and whatever else was waiting for the wire."""
+        written, size = self._tls.write(plaintext), len(plaintext)
+        while written < size:
+            written += self._tls.write(plaintext[written:])
+        return self._outgoing.read()
+
+    def finish(self) -> bytes:
+        """
+        close_notify: what tells the peer that we send no more. Called at most once.
+
+        `unwrap` sends it and then reads; since no ciphertext is inside, wanting more is success.
+        """
+        try:
+            self._tls.unwrap()
+        except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
+            pass
+        except ssl.SSLError:
+            return b""  # the session is broken already; there is nobody to tell
+        return self._outgoing.read()
+
+    def outgoing(self) -> bytes:
+        """What waits for the wire: handshake messages, alerts, answers to a KeyUpdate."""
+        return self._outgoing.read() if self._outgoing.pending else b""
+
+    def _count_empty(self) -> None:
+        self._empty_records += 1
+        if self._empty_records >= MAX_EMPTY_RECORDS:
+            raise ProtocolViolation(f"{MAX_EMPTY_RECORDS} records in a row without data")
+        if self._outgoing.pending > _OUTPUT_CAUSED_BY_READING:
+            raise ProtocolViolation("records that want more answers than they are worth")
+
+
+def whole_record(ciphertext: memoryview) -> int:
+    """
+    The length of the TLS record at the start of *ciphertext*, header included; 0 if it is not whole.
+
+    Raises ProtocolViolation if no TLS record begins like that.
+    """
+    if len(ciphertext) and not 20 <= ciphertext[0] <= 23:
+        raise ProtocolViolation("what was sent is not TLS")
+    if len(ciphertext) >= 2 and ciphertext[1] != 3:
+        raise ProtocolViolation("what was sent is not TLS")
+    if len(ciphertext) < RECORD_HEADER:
+        return 0
+    length = ciphertext[3] << 8 | ciphertext[4]
+    if length > MAX_RECORD:
+        raise ProtocolViolation("a record longer than TLS allows")
+    return RECORD_HEADER + length if len(ciphertext) >= RECORD_HEADER + length else 0

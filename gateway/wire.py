@@ -1,0 +1,371 @@
+"""
+A connected, non-blocking TCP socket, and the only owner of its descriptor.
+
+Two ways to use it, one after the other: the coroutines (`receive`, `send_all`) while a connection is
+being set up, the callbacks (`watch`, `send`) while bytes are pumped. In between, and whenever the
+receiver of its bytes has no room, it is not read at all.
+"""
+
+import asyncio
+import contextlib
+import fcntl
+import socket
+import struct
+import termios
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from process.address import Address
+
+_TCP_NOTSENT_LOWAT = 25  # linux/tcp.h; the socket module has no name for it
+_LINGER_RESET = struct.pack("ii", 1, 0)
+_OPTIONS = (
+    (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000),  # milliseconds
+    (socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, 128 * 1024),
+)
+
+
+def set_options(sock: socket.socket) -> None:
+    """What every connection of ours has; set on a listening socket, accepted ones inherit it."""
+    for level, option, value in _OPTIONS:
+        sock.setsockopt(level, option, value)
+
+
+def _ignore() -> None:
+    """The callback of a wire that nobody watches."""
+
+
+class Wire:
+    """One TCP connection. Whoever makes it closes it, with `close`, `reset` or `settle`."""
+
+    __slots__ = (
+        "_fd",
+        "_finish_when_sent",
+        "_held",
+        "_held_bytes",
+        "_loop",
+        "_on_drained",
+        "_on_readable",
+        "_reading",
+        "_sock",
+        "failure",
+        "local",
+        "remote",
+    )
+
+    def __init__(self, sock: socket.socket, remote: Address, local: Address) -> None:
+        """Take over *sock*, which is connected and has its options set."""
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._loop = asyncio.get_running_loop()
+        self._held: deque[bytes | memoryview] = deque()
+        self._held_bytes = 0
+        self._finish_when_sent = False
+        self._reading = False
+        self._on_readable: Callable[[], None] = _ignore
+        self._on_drained: Callable[[], None] = _ignore
+        self.failure: OSError | None = None
+        """What a send ran into. What had arrived before can still be read."""
+        self.remote = remote
+        self.local = local
+
+    def __repr__(self) -> str:
+        return f"<Wire {self.local} - {self.remote} held={self._held_bytes} reading={self._reading}>"
+
+    @property
+    def closed(self) -> bool:
+        return self._fd < 0
+
+    @property
+    def held(self) -> int:
+        """Bytes that were given to `send` and that the kernel has not taken yet."""
+        return self._held_bytes
+
+    @property
+    def unacknowledged(self) -> int:
+        """Bytes that the kernel has taken and the other end has not confirmed (SIOCOUTQ)."""
+        queue = fcntl.ioctl(self._fd, termios.TIOCOUTQ, b"\0\0\0\0")
+        return int(struct.unpack("i", queue)[0])
+
+    # Callbacks: for the pump.
+
+    def watch(self, on_readable: Callable[[], None], on_drained: Callable[[], None]) -> None:
+        """From now on tell who is there when bytes arrive (once resumed) and when all held is sent."""
+        self._on_readable = on_readable
+        self._on_drained = on_drained
+
+    def unwatch(self) -> None:
+        """Nobody is interested any more; reading stops."""
+        self.pause()
+        self._on_readable = self._on_drained = _ignore
+
+    def resume(self) -> None:
+        if not self._reading and self._fd >= 0:
+            self._reading = True
+            self._loop.add_reader(self._fd, self._on_readable)
+
+    def pause(self) -> None:
+        if self._reading:
+            self._reading = False
+            self._loop.remove_reader(self._fd)
+
+    def receive_into(self, buffer: memoryview) -> int:
+        """Bytes read; 0 at the end. Raises BlockingIOError for none yet, OSError for a broken wire."""
+        return self._sock.recv_into(buffer)
+
+    def send(self, data: bytes | memoryview) -> bool:
+        """
+        Send what the kernel takes and hold a private copy of the rest.
+
+        Returns whether nothing is held: if not, `on_drained` follows. Never raises: a wire that
+        broke says so in `failure` and is woken to read what had arrived before that.
+        """
+        if self._held:
+            self._hold(bytes(data))
+            return False
+        try:
+            sent = self._sock.send(data)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._broken(error)
+            return True
+        if sent == len(data):
+            return True
+        rest = memoryview(data)[sent:]
+        self._hold(rest if isinstance(data, bytes) else bytes(rest))
+        self._loop.add_writer(self._fd, self._flush)
+        return False
+
+    def send_many(self, slices: Sequence[memoryview]) -> bool:
+        """Like `send` of all *slices*, in one system call."""
+        if len(slices) == 1 or self._held:
+            for data in slices:
+                room = self.send(data)
+            return room
+        try:
+            sent = self._sock.sendmsg(slices)
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:
+            self._broken(error)
+            return True
+        for data in slices:
+            if sent >= len(data):
+                sent -= len(data)
+                continue
+            if not self._held:
+                self._loop.add_writer(self._fd, self._flush)
+            self._hold(bytes(data[sent:]))
+            sent = 0
+        return not self._held
+
+    def finish(self) -> None:
+        """Send no more: a FIN once everything held is sent. The other direction stays open."""
+        if self._held:
+            self._finish_when_sent = True
+        elif self._fd >= 0:
+            with contextlib.suppress(OSError):  # the other end may be gone; reading will say so
+                self._sock.shutdown(socket.SHUT_WR)
+
+    # Coroutines: while a connection is set up or ends.
+
+    async def receive(self, most: int = 65536) -> bytes:
+        """The next bytes; b"" at the end. Raises OSError for a broken wire."""
+        while True:
+            try:
+                return self._sock.recv(most)
+            except BlockingIOError:
+                await self.until_readable()
+
+    async def until_readable(self) -> None:
+        """Return when there is something to read, the end included."""
+        woken = self._loop.create_future()
+        self._loop.add_reader(self._fd, _wake, woken)
+        try:
+            await woken
+        finally:
+            if self._fd >= 0:
+                self._loop.remove_reader(self._fd)
+
+    async def send_all(self, data: bytes) -> None:
+        """Return once the kernel has all of *data*. Raises OSError for a broken wire."""
+        if not self.send(data):
+            await self._until_drained()
+        if self.failure is not None:
+            raise self.failure
+
+    async def settle(self, *, reset: bool, patience: float = 300.0) -> None:
+        """
+        Close, but not before what was sent is delivered.
+
+        A reader may be slow as long as it takes something every *patience* seconds. With *reset*
+        the other end learns that the stream was cut; an RST would destroy what it has not read
+        yet, so it waits for the send queue to empty, 5 s at most.
+        """
+        with contextlib.suppress(TimeoutError, OSError):
+            if not reset:
+                await self._taken(patience)
+            else:
+                async with asyncio.timeout(5.0):
+                    await self._taken(patience)
+                    pause = 0.001
+                    while self.failure is None and self.unacknowledged:
+                        await asyncio.sleep(pause)  # the kernel has no event for an empty queue
+                        pause = min(pause * 2, 0.05)
+        if reset:
+            self.reset()
+        else:
+            self.close()
+
+    async def _taken(self, patience: float) -> None:
+        """Wait until the kernel has taken what is held. Raises TimeoutError without progress."""
+        before = None
+        while self._held and self._held_bytes != before:
+            before = self._held_bytes
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(patience):
+                    await self._until_drained()
+        if self._held:
+            raise TimeoutError
+
+    async def linger(self, patience: float = 1.0) -> None:
+        """
+        Close after a last message: FIN, then read and drop until the other end closes too.
+
+        Closing with bytes unread would send an RST and destroy that last message.
+        """
+        self.unwatch()
+        with contextlib.suppress(TimeoutError, OSError):
+            async with asyncio.timeout(patience):
+                if self._held:
+                    await self._until_drained()
+                self.finish()
+                while await self.receive():
+                    pass
+        self.close()
+
+    async def _until_drained(self) -> None:
+        drained = self._loop.create_future()
+        before, self._on_drained = self._on_drained, lambda: _wake(drained)
+        try:
+            await drained
+        finally:
+            self._on_drained = before
+
+    # Ends.
+
+    def close(self) -> None:
+        """Close; what the kernel has taken is still delivered. May be repeated."""
+        if self._fd < 0:
+            return
+        self.unwatch()
+        if self._held:
+            self._drop_held()
+        self._fd = -1
+        self._sock.close()
+
+    def reset(self) -> None:
+        """Close with an RST: the other end learns that this was no regular end."""
+        if self._fd >= 0:
+            with contextlib.suppress(OSError):
+                self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_RESET)
+        self.close()
+
+    def _hold(self, data: bytes | memoryview) -> None:
+        self._held.append(data)
+        self._held_bytes += len(data)
+
+    def _drop_held(self) -> None:
+        self._loop.remove_writer(self._fd)
+        self._held.clear()
+        self._held_bytes = 0
+
+    def _flush(self) -> None:
+        while self._held:
+            data = self._held[0]
+            try:
+                sent = self._sock.send(data)
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._drop_held()
+                self._broken(error)
+                self._on_drained()
+                return
+            self._held_bytes -= sent
+            if sent < len(data):
+                self._held[0] = memoryview(data)[sent:]
+                return
+            self._held.popleft()
+        self._loop.remove_writer(self._fd)
+        if self._finish_when_sent:
+            self.finish()
+        self._on_drained()
+
+    def _broken(self, error: OSError) -> None:
+        """A failed send is no verdict: read what has arrived first; the reader meets the end."""
+        self.failure = error
+        if self._on_readable is not _ignore:
+            self.resume()
+
+
+def _wake(future: "asyncio.Future[None]") -> None:
+    if not future.done():
+        future.set_result(None)
+
+
+async def connect(address: Address, *, timeout: float) -> Wire:
+    """
+    A connection to *address*, whose host is an IP address.
+
+    Raises OSError, and TimeoutError after *timeout* seconds.
+    """
+    family = socket.AF_INET6 if address.family_is_v6 else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        set_options(sock)
+        async with asyncio.timeout(timeout):
+            await _connected(sock, address)
+        return Wire(sock, _address(sock.getpeername()), _address(sock.getsockname()))
+    except BaseException:
+        sock.close()
+        raise
+
+
+async def _connected(sock: socket.socket, address: Address) -> None:
+    try:
+        sock.connect((address.host, address.port))
+    except BlockingIOError:
+        loop = asyncio.get_running_loop()
+        writable = loop.create_future()
+        loop.add_writer(sock.fileno(), _wake, writable)
+        try:
+            await writable
+        finally:
+            loop.remove_writer(sock.fileno())
+        if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            raise OSError(error, f"cannot connect to {address}") from None
+
+
+async def resolve(address: Address) -> tuple[Address, ...]:
+    """*address* with its host as IP addresses, in the resolver's order. Raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        address.host, address.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+    )
+    return tuple(dict.fromkeys(_address(sockaddr) for *_, sockaddr in found))
+
+
+def _address(sockaddr: tuple[object, ...]) -> Address:
+    return Address(str(sockaddr[0]), int(str(sockaddr[1])))
+
+
+def accepted(sock: socket.socket, remote: tuple[object, ...], local: Address) -> Wire:
+    """The wire of a connection that a listening socket at *local* has accepted."""
+    sock.setblocking(False)
+    return Wire(sock, _address(remote), local)
