@@ -1,0 +1,45 @@
+"""The table of gateways, as scripts know it."""
+
+from typing import Any
+
+from cli.gateways import Row, as_objects, rows, table
+from cluster.objects import Link, Metadata
+
+
+def link(cluster: str, gateway: dict[str, Any] | None = None, address: str = "203.0.113.7") -> Link:
+    spec = {"targetClusterName": cluster, "gatewayAddress": address}
+    return Link(Metadata(cluster, "jackstay"), spec, {"gateway": gateway} if gateway else {})
+
+
+EAST = link("east", {"alive": True, "services": 12, "latencyMilliseconds": 7})
+GONE = link("asia", {"alive": False, "services": 1, "latencyMilliseconds": 9})
+
+
+def test_a_row_is_what_the_status_of_the_link_says() -> None:
+    assert rows([EAST]) == [Row("east", True, 12, 7)]
+
+
+def test_a_dead_gateway_has_no_latency_and_rows_are_sorted() -> None:
+    assert rows([EAST, GONE]) == [Row("asia", False, 1, None), Row("east", True, 12, 7)]
+
+
+def test_a_link_that_was_never_probed_is_shown_as_dead() -> None:
+    assert rows([link("new")]) == [Row("new", False, 0, None)]
+
+
+def test_a_link_without_a_gateway_has_no_row() -> None:
+    assert rows([link("flat", address="")]) == []
+
+
+def test_the_table_has_the_columns_that_scripts_cut_at() -> None:
+    assert table(rows([EAST, GONE])).splitlines() == [
+        "CLUSTER  ALIVE    NUM_SVC      LATENCY",
+        "asia     False          1            -",
+        "east     True          12          7ms",
+    ]
+
+
+def test_the_objects_have_the_keys_that_scripts_know() -> None:
+    assert as_objects(rows([EAST])) == [
+        {"clusterName": "east", "alive": True, "numberOfServices": 12, "latency": 7}
+    ]
