@@ -78,19 +78,16 @@ def key_type(key: object) -> str:
         return f"ECDSA {CURVES.get(key.curve.name, key.curve.name)}"
     if isinstance(key, rsa.RSAPublicKey):
         return f"RSA {key.key_size}"
-    return type(key).__name__.removesuffix("Key").removesuffix("Public").removesuffix("Private").lstrip("_")
+    return type(key).__name__.removesuffix("Key").removesuffix("Public").removesuffix("Private")
 
 
 def signature_type(certificate: x509.Certificate) -> str:
     """What it is signed with: ECDSA-SHA256, RSA-SHA256."""
     name: str = getattr(certificate.signature_algorithm_oid, "_name", "unknown")
-    kind = name.partition("-")[0].upper().removesuffix("ENCRYPTION")
     digest = certificate.signature_hash_algorithm
-    return (
-        name
-        if digest is None
-        else f"{'RSA' if 'RSA' in name.upper() or kind[:3] == 'SHA' else kind}-{digest.name.upper()}"
-    )
+    if digest is None:
+        return name
+    return f"{'ECDSA' if 'ecdsa' in name else 'RSA'}-{digest.name.upper()}"
 
 
 def check_key(certificate: x509.Certificate) -> None:

@@ -19,6 +19,12 @@ def check(path: Sequence[x509.Certificate], role: Literal["client", "server"]) -
     """Raises InvalidCertificate unless *path*, from a leaf to its anchor, is as we take it."""
     for below, link in enumerate(path[:-1]):
         check_link(link, below=below, role=role)
+        _check_signer(link, path[below + 1], below)
+
+
+def place(below: int) -> str:
+    """What a certificate with *below* others beneath it is called."""
+    return "issuer" if below else "leaf"
 
 
 def check_link(link: x509.Certificate, *, below: int, role: Literal["client", "server"]) -> None:
@@ -30,7 +36,7 @@ def check_link(link: x509.Certificate, *, below: int, role: Literal["client", "s
         else:
             _check_leaf(link, role)
     except InvalidCertificate as error:
-        raise InvalidCertificate(f"the {'issuer' if below else 'leaf'}: {error}") from error
+        raise InvalidCertificate(f"the {place(below)}: {error}") from error
 
 
 def _check_any(link: x509.Certificate) -> None:
@@ -45,6 +51,15 @@ def _check_any(link: x509.Certificate) -> None:
         )
     if signer.critical:
         raise InvalidCertificate("its authority key identifier is marked critical, which it must not be")
+
+
+def _check_signer(link: x509.Certificate, signer: x509.Certificate, below: int) -> None:
+    named = extension(link, x509.AuthorityKeyIdentifier)
+    own = extension(signer, x509.SubjectKeyIdentifier)
+    if named is not None and own is not None and named.value.key_identifier != own.value.digest:
+        raise InvalidCertificate(
+            f"the {place(below)}: it names another key as its signer's than the one above it"
+        )
 
 
 def _check_issuer(link: x509.Certificate, below: int, role: Literal["client", "server"]) -> None:
@@ -76,7 +91,7 @@ def _check_issuer(link: x509.Certificate, below: int, role: Literal["client", "s
 
 def _check_leaf(link: x509.Certificate, role: Literal["client", "server"]) -> None:
     if certificate.is_authority(link):
-        raise InvalidCertificate("it is an authority's certificate, which nobody may use as his own")
+        raise InvalidCertificate("it is an authority's certificate, which no workload may use")
     constraints = extension(link, x509.BasicConstraints)
     if constraints is not None and constraints.value.path_length is not None:
         raise InvalidCertificate("it has a path length although it is no authority")

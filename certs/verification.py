@@ -104,18 +104,32 @@ def _path(
             return policy.build_client_verifier().verify(leaf, issuers).chain
         return policy.build_server_verifier(x509.DNSName(name)).verify(leaf, issuers)
     except (VerificationError, ValueError) as error:
-        raise InvalidCertificate(_sentence(leaf, at, error)) from error
+        raise InvalidCertificate(_sentence((leaf, *issuers), role, at, error)) from error
 
 
-def _sentence(leaf: x509.Certificate, at: datetime, error: Exception) -> str:
-    """What is wrong, in words: the verifier's own are good only for some of it."""
-    if at > leaf.not_valid_after_utc:
-        return f"the certificate expired at {leaf.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}"
-    if at < leaf.not_valid_before_utc:
-        return f"the certificate is valid only from {leaf.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ} on"
-    said = str(error).partition(" (encountered")[0].removeprefix("validation failed: ")
-    return f"no trust anchor vouches for the certificate: {said}"
+def _sentence(sent: Sequence[x509.Certificate], role: Role, at: datetime, error: Exception) -> str:
+    """What is wrong, in words: our own if we know, since the verifier's are for programmers."""
+    for below, link in enumerate(sent):
+        if not certificate.valid_at(link, at):
+            return f"the {profile.place(below)} is not valid now, but {certificate.validity(link)}"
+        try:
+            profile.check_link(link, below=below, role=role)
+        except InvalidCertificate as flaw:
+            return str(flaw)
+    said = str(error)
+    for part, sentence in _IN_WORDS.items():
+        if part in said:
+            return sentence
+    said = said.partition(" (encountered")[0].removeprefix("validation failed: ")
+    return f"no trust anchor vouches for the certificate: {said.removeprefix('candidates exhausted: ')}"
 
+
+_IN_WORDS = {
+    "not valid at validation time": "the trust anchor, or an issuer, is not valid now",
+    "name constraint": "an issuer of the certificate may not speak for its name: it is bound to others",
+    "path length": "more issuers stand below an authority than it allows (its path length)",
+    "interior errors": "no trust anchor vouches for the certificate: none signed it, or an issuer is missing",
+}
 
 # The library's defaults ask for extensions that roots of plain `openssl req -x509` lack, and
 # that not all authorities write; `profile` asks for them where they matter, below the anchor.

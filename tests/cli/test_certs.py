@@ -160,9 +160,9 @@ def test_inspect_says_of_an_unbound_issuer_that_it_speaks_for_everyone(tmp_path:
 
 
 def test_inspect_fails_when_something_is_wrong(tmp_path: Path) -> None:
-    made(tmp_path / "a" if (tmp_path / "a").mkdir() is None else tmp_path)
-    (tmp_path / "b").mkdir()
-    made(tmp_path / "b")
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        made(tmp_path / name)
     result = run(
         *("inspect", tmp_path / "a" / "web.crt", tmp_path / "b" / "web.key", tmp_path / "missing"),
         *("--trust-anchors", tmp_path / "b" / "root.crt", "-o", "json"),
