@@ -80,4 +80,3 @@ def _bound(address: Address) -> socket.socket | None:
             return None
         raise NoNetwork(f"cannot use {address.host} ({error.strerror}); the demo needs Linux") from error
     return found
-

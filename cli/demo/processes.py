@@ -74,10 +74,11 @@ class Processes:
     Should this process be killed without a chance to end them, the kernel does it.
     """
 
-    def __init__(self, logs: Path) -> None:
+    def __init__(self, logs: Path, *, grace: float = GRACE) -> None:
         self._logs = logs
+        self._grace = grace
         self._environment = environment(os.environ)
-        self.children: list[Child] = []
+        self._children: dict[str, Child] = {}
 
     async def __aenter__(self) -> "Processes":
         return self
@@ -90,6 +91,15 @@ class Processes:
             await ending
             raise
 
+    def __getitem__(self, name: str) -> Child:
+        """The process of that name. Raises KeyError if none was started."""
+        return self._children[name]
+
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """All that were started to keep running, in that order."""
+        return tuple(self._children.values())
+
     async def start(self, name: str, *arguments: str) -> Child:
         """Start `jackstay` with *arguments*; its output goes to its log."""
         argv = (*jackstay(), *arguments)
@@ -97,7 +107,7 @@ class Processes:
         with log.open("ab") as output:
             process = await self._spawn(argv, output.fileno(), output.fileno())
         child = Child(name, argv, log, process)
-        self.children.append(child)
+        self._children[name] = child
         return child
 
     async def run(self, *arguments: str) -> str:
@@ -113,7 +123,9 @@ class Processes:
             raise
         if process.returncode != 0:
             said = errors.decode(errors="replace").strip()
-            raise Failed(f"`{shlex.join(('jackstay', *arguments))}` exited with {process.returncode}:\n{said}")
+            raise Failed(
+                f"`{shlex.join(('jackstay', *arguments))}` exited with {process.returncode}:\n{said}"
+            )
         return output.decode()
 
     async def _spawn(self, argv: Sequence[str], output: int, errors: int) -> asyncio.subprocess.Process:
@@ -132,7 +144,7 @@ class Processes:
             _signal(child.process, signal.SIGTERM)
         endings = [asyncio.ensure_future(child.process.wait()) for child in self.children]
         if endings:
-            await asyncio.wait(endings, timeout=GRACE)
+            await asyncio.wait(endings, timeout=self._grace)
             for child in self.children:
                 _signal(child.process, signal.SIGKILL)
             await asyncio.wait(endings)
