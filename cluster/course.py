@@ -3,7 +3,8 @@ What an informer does next: list or watch, now or after a pause. One pure step.
 
     list ── complete ──> watch ── ended, not yet due ──> watch
       ^                    │
-      └── 410, disordered, or a listing is due ──┘        a failure tries the same again
+      └── 410, disordered, or a listing is due ──┘        a failure tries the same again, and
+                                                          after three that brought nothing lists
 
 A step that brought nothing makes the next pause longer, whatever kind it was: a server that lists
 and then says 410 each time, or ends each watch at once, is asked as seldom as one that is away.
@@ -13,6 +14,9 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from process.backoff import Backoff
+
+IN_VAIN = 3
+"""After so many failures of a watch in a row a listing is the surer way to know what is there."""
 
 
 class Ending(Enum):
@@ -79,9 +83,11 @@ class Course:
         if ending is Ending.LISTED:
             return Course(listing=False, fruitless=self.fruitless)
         fruitful = heard or (not self.listing and lived >= pace.settled)
+        fruitless = 0 if fruitful else self.fruitless + 1
+        in_vain = ending is Ending.FAILED and fruitless >= IN_VAIN
         return Course(
-            listing=self.listing or due or ending is Ending.EXPIRED,
-            fruitless=0 if fruitful else self.fruitless + 1,
+            listing=self.listing or due or in_vain or ending is Ending.EXPIRED,
+            fruitless=fruitless,
             waits=ending is Ending.FAILED or lived < pace.settled,
         )
 

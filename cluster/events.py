@@ -5,6 +5,7 @@ Bytes go in, events come out. Nothing here does I/O.
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from cluster.metadata import Raw
@@ -52,7 +53,8 @@ class Failed:
     message: str
 
 
-Event = Applied | Deleted | Bookmark | Failed
+Told = Applied | Deleted | Bookmark
+Event = Told | Failed
 
 
 def decode(line: bytes) -> Event:
@@ -87,15 +89,17 @@ class Decoder:
         """Whether a line has begun and not ended; a stream that ends there was cut."""
         return bool(self._rest)
 
-    def feed(self, data: bytes) -> list[Event]:
-        """The events that *data* completes. Raises BadEvent."""
+    def feed(self, data: bytes) -> Iterator[Event]:
+        """The events that *data* completes, one by one. Raises BadEvent after those before it."""
         if b"\n" not in data:
             self._rest += data
             lines = []
         else:
             whole, _, rest = data.rpartition(b"\n")
-            lines = [line for line in (bytes(self._rest) + whole).split(b"\n") if line.strip()]
+            lines = (bytes(self._rest) + whole).split(b"\n")
             self._rest = bytearray(rest)
+        for line in lines:
+            if line.strip():
+                yield decode(line)
         if len(self._rest) > LONGEST_LINE:
             raise BadEvent(f"a line of the watch is longer than {LONGEST_LINE} bytes")
-        return [decode(line) for line in lines]

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Generic, TypeVar
 
-from cluster.events import Applied, Bookmark, Deleted
+from cluster.events import Applied, Bookmark, Deleted, Told
 from cluster.metadata import Key, Raw
 from cluster.reading import Fields, Malformed
 
@@ -91,9 +91,7 @@ def listed(
     )
 
 
-def after(
-    snapshot: Snapshot[T], events: Iterable[Applied | Deleted | Bookmark], parse: Callable[[Raw], T]
-) -> Snapshot[T]:
+def after(snapshot: Snapshot[T], events: Iterable[Told], parse: Callable[[Raw], T]) -> Snapshot[T]:
     """
     *snapshot* with *events* of a watch that began at its version.
 

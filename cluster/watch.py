@@ -19,7 +19,7 @@ import structlog
 from cluster.client import Cluster
 from cluster.course import Course, Ending, Pace
 from cluster.errors import BrokenAnswer, ClusterError, Gone, TooManyRequests, Unreachable, from_status
-from cluster.events import BadEvent, Bookmark, Decoder, Failed
+from cluster.events import BadEvent, Bookmark, Decoder, Failed, Told
 from cluster.kinds import Kind
 from cluster.metadata import Raw
 from cluster.reading import Malformed
@@ -166,26 +166,37 @@ class Informer(Generic[T]):
             raise BrokenAnswer(f"{self._about()}: the watch was cut inside an event")
 
     def _take(self, decoder: Decoder, chunk: bytes) -> None:
-        """The next snapshot, from all events that *chunk* completes, at once."""
+        """The next snapshot, from all events that *chunk* completes, at once. Raises ClusterError."""
+        told: list[Told] = []
+        broken: ClusterError | None = None
+        try:
+            for event in decoder.feed(chunk):
+                if isinstance(event, Failed):
+                    broken = self._failed(event)
+                    break
+                told.append(event)
+        except BadEvent as mistake:
+            broken = BrokenAnswer(f"{self._about()}: {mistake}")
+        if told:
+            self._tell(told)
+        if broken is not None:
+            raise broken
+
+    def _tell(self, told: list[Told]) -> None:
         assert self.snapshot is not None
         try:
-            events = decoder.feed(chunk)
-            if not events:
-                return
-            told = [event for event in events if not isinstance(event, Failed)]
-            snapshot = after(self.snapshot, told, self._parse) if told else None
-        except (BadEvent, Malformed) as mistake:
+            snapshot = after(self.snapshot, told, self._parse)
+        except Malformed as mistake:
             raise BrokenAnswer(f"{self._about()}: {mistake}") from mistake
         except Disordered as mistake:
             raise Gone(f"{self._about()}: {mistake}") from mistake
-        if snapshot is not None:
-            self._heard = True
-            self._bookmarked = self._bookmarked or any(isinstance(event, Bookmark) for event in told)
-            self._swap(snapshot)
-        for event in events:
-            if isinstance(event, Failed):
-                sentence = f"{self._about()}: {event.code} {event.reason}: {event.message[:500]}"
-                raise from_status(event.code, sentence, reason=event.reason)
+        self._heard = True
+        self._bookmarked = self._bookmarked or any(isinstance(event, Bookmark) for event in told)
+        self._swap(snapshot)
+
+    def _failed(self, event: Failed) -> ClusterError:
+        sentence = f"{self._about()}: {event.code} {event.reason}: {event.message[:500]}"
+        return from_status(event.code, sentence, reason=event.reason)
 
     def _swap(self, snapshot: Snapshot[T]) -> None:
         known = self.snapshot.unreadable if self.snapshot else {}

@@ -1,0 +1,442 @@
+"""
+What we rely on in an API server, asked of the small one and of a real one alike.
+
+Two servers, one set of promises: where they would differ, the small one is wrong.
+"""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from cluster import client as client_module
+from cluster.access import Access
+from cluster.client import Cluster
+from cluster.course import Pace
+from cluster.crds import link_definition, traffic_split_definition
+from cluster.errors import AlreadyExists, Conflict, Gone, Invalid, NotFound, Unauthorized
+from cluster.kinds import (
+    CONFIG_MAP,
+    CUSTOM_RESOURCE_DEFINITION,
+    ENDPOINT_SLICE,
+    ENDPOINTS,
+    LEASE,
+    LINK,
+    NAMESPACE,
+    SECRET,
+    SERVICE,
+    SERVICE_ACCOUNT,
+    TRAFFIC_SPLIT,
+    Kind,
+)
+from cluster.metadata import Key
+from cluster.objects import Endpoints, EndpointSlice, Secret, Service
+from cluster.watch import Informer
+from process.backoff import Backoff
+from tests.support.cluster import local_cluster
+from tests.support.real_api import RealApi
+
+Json = dict[str, Any]
+
+
+@pytest.fixture(params=["local", "real"])
+async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
+    if request.param == "real":
+        real: RealApi = request.getfixturevalue("real")
+        await real.ready()
+        async with Cluster(real.access) as cluster:
+            await defined(cluster)
+            yield cluster
+    else:
+        async with local_cluster() as small, Cluster(small.access) as cluster:
+            await defined(cluster)
+            yield cluster
+
+
+@pytest.fixture
+async def namespace(cluster: Cluster) -> str:
+    name = f"contract-{secrets.token_hex(4)}"
+    await cluster.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
+    return name
+
+
+async def defined(cluster: Cluster) -> None:
+    """Our two kinds are there, and served."""
+    for kind, definition in ((LINK, link_definition()), (TRAFFIC_SPLIT, traffic_split_definition())):
+        with suppress(AlreadyExists):
+            await cluster.create(CUSTOM_RESOURCE_DEFINITION, definition)
+        async with asyncio.timeout(20):
+            while not await is_served(cluster, kind):  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(0.05)
+
+
+async def is_served(cluster: Cluster, kind: Kind) -> bool:
+    try:
+        await cluster.list(kind)
+    except NotFound:
+        return False
+    return True
+
+
+def an(kind: Kind, namespace: str, name: str, /, *, labels: Json | None = None, **fields: Any) -> Json:
+    metadata = {"name": name, "namespace": namespace, "labels": labels or {}}
+    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **fields}
+
+
+def a_service(namespace: str, name: str = "podinfo", **spec: Any) -> Json:
+    return an(SERVICE, namespace, name, spec={"ports": [{"name": "http", "port": 9898}], **spec})
+
+
+def a_map(namespace: str, name: str = "settings", **more: Any) -> Json:
+    return an(CONFIG_MAP, namespace, name, data={"color": "blue"}, **more)
+
+
+def version_of(raw: Json) -> str:
+    return str(raw["metadata"]["resourceVersion"])
+
+
+async def test_what_is_created_can_be_read_listed_and_deleted(cluster: Cluster, namespace: str) -> None:
+    created = await cluster.create(CONFIG_MAP, a_map(namespace))
+    assert created["metadata"]["uid"]
+    assert datetime.fromisoformat(created["metadata"]["creationTimestamp"]).tzinfo is not None
+    assert version_of(created).isdecimal()
+    assert await cluster.get(CONFIG_MAP, namespace, "settings") == created
+    listing = await cluster.list(CONFIG_MAP, namespace=namespace)
+    assert [item["metadata"]["name"] for item in listing.items if item["data"] == {"color": "blue"}] == [
+        "settings"
+    ]
+    assert int(listing.resource_version) >= int(version_of(created))
+    await cluster.delete(CONFIG_MAP, namespace, "settings")
+    with pytest.raises(NotFound, match=f"get configmaps {namespace}/settings"):
+        await cluster.get(CONFIG_MAP, namespace, "settings")
+    with pytest.raises(NotFound):
+        await cluster.delete(CONFIG_MAP, namespace, "settings")
+
+
+async def test_a_name_can_be_taken_once(cluster: Cluster, namespace: str) -> None:
+    await cluster.create(CONFIG_MAP, a_map(namespace))
+    with pytest.raises(AlreadyExists):
+        await cluster.create(CONFIG_MAP, a_map(namespace))
+
+
+async def test_nothing_can_be_created_in_a_namespace_that_is_not_there(cluster: Cluster) -> None:
+    with pytest.raises(NotFound):
+        await cluster.create(CONFIG_MAP, a_map("nowhere"))
+
+
+async def test_a_replace_from_an_old_version_is_a_conflict(cluster: Cluster, namespace: str) -> None:
+    first = await cluster.create(CONFIG_MAP, a_map(namespace))
+    second = await cluster.replace(CONFIG_MAP, first | {"data": {"color": "red"}})
+    assert int(version_of(second)) > int(version_of(first))
+    with pytest.raises(Conflict):
+        await cluster.replace(CONFIG_MAP, first | {"data": {"color": "green"}})
+    assert (await cluster.get(CONFIG_MAP, namespace, "settings"))["data"] == {"color": "red"}
+
+
+async def test_a_replace_that_changes_nothing_makes_no_new_version(cluster: Cluster, namespace: str) -> None:
+    first = await cluster.create(CONFIG_MAP, a_map(namespace))
+    assert version_of(await cluster.replace(CONFIG_MAP, first)) == version_of(first)
+
+
+async def test_a_merge_patch_adds_removes_and_respects_the_version(cluster: Cluster, namespace: str) -> None:
+    first = await cluster.create(CONFIG_MAP, a_map(namespace, labels={"a": "1", "b": "2"}))
+    merge: Json = {"metadata": {"labels": {"a": None, "c": "3"}}, "data": {"shape": "round"}}
+    second = await cluster.patch(CONFIG_MAP, namespace, "settings", merge)
+    assert second["metadata"]["labels"] == {"b": "2", "c": "3"}
+    assert second["data"] == {"color": "blue", "shape": "round"}
+    merge["metadata"]["resourceVersion"] = version_of(first)
+    merge["data"] = {"shape": "square"}
+    with pytest.raises(Conflict):
+        await cluster.patch(CONFIG_MAP, namespace, "settings", merge)
+    with pytest.raises(NotFound):
+        await cluster.patch(CONFIG_MAP, namespace, "other", {"data": {}})
+
+
+async def test_deleting_is_only_of_the_object_that_was_meant(cluster: Cluster, namespace: str) -> None:
+    first = await cluster.create(CONFIG_MAP, a_map(namespace))
+    second = await cluster.patch(CONFIG_MAP, namespace, "settings", {"data": {"color": "red"}})
+    uid = first["metadata"]["uid"]
+    with pytest.raises(Conflict):
+        await cluster.delete(CONFIG_MAP, namespace, "settings", uid="another")
+    with pytest.raises(Conflict):
+        await cluster.delete(CONFIG_MAP, namespace, "settings", uid=uid, resource_version=version_of(first))
+    await cluster.delete(CONFIG_MAP, namespace, "settings", uid=uid, resource_version=version_of(second))
+
+
+async def test_a_finalizer_holds_a_deletion_back(cluster: Cluster, namespace: str) -> None:
+    body = an(LINK, namespace, "east", spec={})
+    body["metadata"]["finalizers"] = ["jackstay.io/mirrors"]
+    await cluster.create(LINK, body)
+    await cluster.delete(LINK, namespace, "east")
+    held = await cluster.get(LINK, namespace, "east")
+    assert held["metadata"]["deletionTimestamp"]
+    await cluster.patch(LINK, namespace, "east", {"metadata": {"finalizers": None}})
+    with pytest.raises(NotFound):
+        await cluster.get(LINK, namespace, "east")
+
+
+SELECTORS = [
+    ("tier=web", {"a", "b"}),
+    ("tier==web,zone=1", {"a"}),
+    ("tier!=web", {"c", "d"}),
+    ("tier", {"a", "b", "c"}),
+    ("!tier", {"d"}),
+    ("tier in (web, db)", {"a", "b", "c"}),
+    ("tier notin (web)", {"c", "d"}),
+    ("mirror.linkerd.io/exported=true", {"d"}),
+]
+
+
+async def test_a_label_selector_selects(cluster: Cluster, namespace: str) -> None:
+    labels = {
+        "a": {"tier": "web", "zone": "1"},
+        "b": {"tier": "web", "zone": "2"},
+        "c": {"tier": "db"},
+        "d": {"mirror.linkerd.io/exported": "true"},
+    }
+    for name, of_it in labels.items():
+        await cluster.create(SECRET, an(SECRET, namespace, name, labels=of_it))
+    for selector, names in SELECTORS:
+        listing = await cluster.list(SECRET, namespace=namespace, label_selector=selector)
+        assert {item["metadata"]["name"] for item in listing.items} == names, selector
+    with pytest.raises(Invalid):
+        await cluster.list(SECRET, namespace=namespace, label_selector="tier in web")
+
+
+async def test_a_field_selector_selects(cluster: Cluster, namespace: str) -> None:
+    for name in "abc":
+        await cluster.create(SECRET, an(SECRET, namespace, name))
+    listing = await cluster.list(SECRET, namespace=namespace, field_selector="metadata.name=b")
+    assert [item["metadata"]["name"] for item in listing.items] == ["b"]
+    everywhere = await cluster.list(SECRET, field_selector=f"metadata.namespace={namespace}")
+    assert {item["metadata"]["name"] for item in everywhere.items} == {"a", "b", "c"}
+    with pytest.raises(Invalid):
+        await cluster.list(SECRET, namespace=namespace, field_selector="metadata.color=blue")
+
+
+async def test_a_list_in_pages_is_the_whole_list(
+    cluster: Cluster, namespace: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {f"settings-{number}" for number in range(7)}
+    for name in names:
+        await cluster.create(SECRET, an(SECRET, namespace, name))
+    monkeypatch.setattr(client_module, "PAGE", 3)
+    listing = await cluster.list(SECRET, namespace=namespace)
+    assert {item["metadata"]["name"] for item in listing.items} == names
+
+
+async def test_the_status_is_written_apart(cluster: Cluster, namespace: str) -> None:
+    first = await cluster.create(LINK, an(LINK, namespace, "east", spec={"targetClusterName": "east"}))
+    assert first["metadata"]["generation"] == 1
+    gateway = {"alive": True, "services": 3, "latencyMilliseconds": 12}
+    second = await cluster.patch_status(LINK, namespace, "east", {"status": {"gateway": gateway}})
+    assert second["status"]["gateway"] == gateway
+    third = await cluster.replace_status(LINK, second | {"spec": {}, "status": {"gateway": {"alive": False}}})
+    assert third["status"]["gateway"] == {"alive": False}
+    assert third["spec"]["targetClusterName"] == "east"
+    assert third["metadata"]["generation"] == 1
+    fourth = await cluster.patch(
+        LINK, namespace, "east", {"spec": {"gatewayPort": "4143"}, "status": {"gateway": {"alive": True}}}
+    )
+    assert fourth["status"]["gateway"] == {"alive": False}
+    assert fourth["metadata"]["generation"] == 2
+
+
+async def test_a_link_is_served_in_every_version(cluster: Cluster, namespace: str) -> None:
+    probe = {"path": "/ready", "period": "3s", "port": "4191"}
+    await cluster.create(LINK, an(LINK, namespace, "east", spec={"probeSpec": probe}))
+    for version in LINK.versions:
+        kind = Kind(LINK.group, version, LINK.kind, LINK.plural, LINK.singular)
+        link = await cluster.get(kind, namespace, "east")
+        assert link["apiVersion"] == kind.api_version
+        assert link["spec"]["probeSpec"] == probe | {"failureThreshold": "3", "timeout": "30s"}
+
+
+async def test_a_service_gets_an_address(cluster: Cluster, namespace: str) -> None:
+    service = Service.from_dict(await cluster.create(SERVICE, a_service(namespace)))
+    assert service.cluster_ip not in ("", "None")
+    assert service.type == "ClusterIP"
+    assert service.ports[0].protocol == "TCP"
+    assert service.ports[0].target_port == 9898
+    headless = await cluster.create(SERVICE, a_service(namespace, "headless", clusterIP="None"))
+    assert Service.from_dict(headless).headless
+
+
+async def test_what_is_no_object_is_refused(cluster: Cluster, namespace: str) -> None:
+    with pytest.raises(Invalid):
+        await cluster.create(SERVICE, a_service(namespace, "Not_A_Name"))
+    with pytest.raises(Invalid):
+        await cluster.create(SERVICE, a_service(namespace, ports=[{"port": 70000}]))
+    endpoints = an(ENDPOINTS, namespace, "a", subsets=[{"addresses": [{"ip": "x"}], "ports": [{"port": 1}]}])
+    with pytest.raises(Invalid):
+        await cluster.create(ENDPOINTS, endpoints)
+
+
+async def test_our_objects_survive_the_way_there_and_back(cluster: Cluster, namespace: str) -> None:
+    subset = {
+        "addresses": [{"ip": "192.0.2.1", "hostname": "a"}],
+        "notReadyAddresses": [{"ip": "192.0.2.2"}],
+        "ports": [{"name": "http", "port": 4143, "protocol": "TCP"}],
+    }
+    endpoints = Endpoints.from_dict(an(ENDPOINTS, namespace, "podinfo", subsets=[subset]))
+    created = Endpoints.from_dict(await cluster.create(ENDPOINTS, endpoints.to_dict()))
+    assert created.subsets == endpoints.subsets
+    slices = EndpointSlice.from_dict(
+        an(
+            ENDPOINT_SLICE,
+            namespace,
+            "podinfo-1",
+            labels={"kubernetes.io/service-name": "podinfo"},
+            addressType="IPv4",
+            endpoints=[{"addresses": ["192.0.2.1"], "conditions": {"ready": False}}],
+            ports=[{"name": "http", "port": 4143, "protocol": "TCP"}],
+        )
+    )
+    made = EndpointSlice.from_dict(await cluster.create(ENDPOINT_SLICE, slices.to_dict()))
+    assert (made.endpoints, made.ports, made.service) == (slices.endpoints, slices.ports, "podinfo")
+    secret = Secret.from_dict(an(SECRET, namespace, "a", data={"kubeconfig": "aGk="}))
+    assert Secret.from_dict(await cluster.create(SECRET, secret.to_dict())).data == {"kubeconfig": b"hi"}
+
+
+async def test_a_lease_is_taken_from_the_version_that_was_read(cluster: Cluster, namespace: str) -> None:
+    spec = {
+        "holderIdentity": "one",
+        "leaseDurationSeconds": 15,
+        "acquireTime": "2026-01-02T03:04:05.000006Z",
+        "renewTime": "2026-01-02T03:04:05.000006Z",
+        "leaseTransitions": 0,
+    }
+    first = await cluster.create(LEASE, an(LEASE, namespace, "jackstay-mirror", spec=spec))
+    assert first["spec"] == spec
+    await cluster.replace(LEASE, first | {"spec": spec | {"holderIdentity": "two"}})
+    with pytest.raises(Conflict):
+        await cluster.replace(LEASE, first | {"spec": spec | {"holderIdentity": "three"}})
+
+
+async def test_a_service_accounts_token_is_its_own(cluster: Cluster, namespace: str) -> None:
+    await cluster.create(SERVICE_ACCOUNT, an(SERVICE_ACCOUNT, namespace, "web"))
+    audience = "identity.jackstay.io"
+    token = await cluster.create_token(namespace, "web", audiences=(audience,), seconds=3600)
+    assert 3000 < (token.expires - datetime.now(UTC)).total_seconds() <= 3700
+    assert token.token not in repr(token)
+    reviewed = await cluster.review_token(token.token, (audience,))
+    assert reviewed.authenticated
+    assert reviewed.username == f"system:serviceaccount:{namespace}:web"
+    assert reviewed.audiences == (audience,)
+    elsewhere = await cluster.review_token(token.token, ("elsewhere",))
+    assert not elsewhere.authenticated
+    assert not (await cluster.review_token("no-token", (audience,))).authenticated
+    with pytest.raises(NotFound):
+        await cluster.create_token(namespace, "nobody", seconds=3600)
+
+
+async def test_a_token_lets_in_and_a_wrong_one_does_not(cluster: Cluster, namespace: str) -> None:
+    await cluster.create(SERVICE_ACCOUNT, an(SERVICE_ACCOUNT, namespace, "web"))
+    token = await cluster.create_token(namespace, "web", seconds=3600)
+    async with Cluster(replaced(cluster, token.token)) as own:
+        assert await own.uid() == await cluster.uid() != ""
+        assert (await own.version()).startswith("v1.")
+    async with Cluster(replaced(cluster, "wrong")) as stranger:
+        with pytest.raises(Unauthorized):
+            await stranger.get(NAMESPACE, None, namespace)
+
+
+def replaced(cluster: Cluster, token: str) -> Access:
+    return replace(cluster.access, token=token)
+
+
+class Watching:
+    """An informer on the contract's namespace, and a way to wait."""
+
+    def __init__(self, cluster: Cluster, kind: Kind, namespace: str, selector: str = "") -> None:
+        self._news = asyncio.Event()
+        self.informer = Informer(
+            cluster,
+            kind,
+            lambda raw: raw,
+            namespace=namespace,
+            label_selector=selector,
+            changed=self._news.set,
+            pace=Pace(settled=0.05, backoff=Backoff(0.01, 0.1)),
+        )
+
+    async def until(self, holds: Callable[[dict[Key, Json]], bool]) -> dict[Key, Json]:
+        async with asyncio.timeout(10):
+            while self.informer.snapshot is None or not holds(dict(self.informer.snapshot.items)):
+                await self._news.wait()
+                self._news.clear()
+        return dict(self.informer.snapshot.items)
+
+
+@asynccontextmanager
+async def watching(
+    cluster: Cluster, kind: Kind, namespace: str, selector: str = ""
+) -> AsyncIterator[Watching]:
+    it = Watching(cluster, kind, namespace, selector)
+    task = asyncio.create_task(it.informer.run())
+    try:
+        yield it
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def test_an_informer_sees_every_change(cluster: Cluster, namespace: str) -> None:
+    a, b = Key(namespace, "a"), Key(namespace, "b")
+    await cluster.create(SECRET, an(SECRET, namespace, "a"))
+    async with watching(cluster, SECRET, namespace) as it:
+        await it.until(lambda items: set(items) == {a})
+        await cluster.create(SECRET, an(SECRET, namespace, "b"))
+        await it.until(lambda items: set(items) == {a, b})
+        await cluster.patch(SECRET, namespace, "a", {"metadata": {"labels": {"x": "y"}}})
+        await it.until(lambda items: items[a]["metadata"].get("labels") == {"x": "y"})
+        await cluster.delete(SECRET, namespace, "a")
+        await it.until(lambda items: set(items) == {b})
+        snapshot = it.informer.snapshot
+        assert snapshot is not None
+        assert set(snapshot.deleted) == {a}
+        assert (snapshot.listing, snapshot.unbroken, it.informer.failure) == (1, True, None)
+
+
+async def test_what_no_longer_matches_leaves_the_watch(cluster: Cluster, namespace: str) -> None:
+    a = Key(namespace, "a")
+    await cluster.create(SECRET, an(SECRET, namespace, "a", labels={"exported": "true"}))
+    async with watching(cluster, SECRET, namespace, "exported=true") as it:
+        await it.until(lambda items: set(items) == {a})
+        await cluster.patch(SECRET, namespace, "a", {"metadata": {"labels": {"exported": "false"}}})
+        await it.until(lambda items: not items)
+        await cluster.patch(SECRET, namespace, "a", {"metadata": {"labels": {"exported": "true"}}})
+        await it.until(lambda items: set(items) == {a})
+        assert it.informer.failure is None
+
+
+async def test_a_watch_ends_with_a_bookmark_when_asked_to_end(cluster: Cluster, namespace: str) -> None:
+    listing = await cluster.list(SECRET, namespace=namespace)
+    async with asyncio.timeout(10):
+        async with cluster.watch(
+            SECRET,
+            namespace=namespace,
+            resource_version=listing.resource_version,
+            seconds=1,
+            silence=10,
+        ) as chunks:
+            assert b"ERROR" not in b"".join([chunk async for chunk in chunks])
+
+
+async def test_a_version_out_of_reach_is_gone(cluster: Cluster, namespace: str) -> None:
+    await cluster.create(SECRET, an(SECRET, namespace, "a"))
+    said = b""
+    with suppress(Gone):
+        async with asyncio.timeout(10):
+            async with cluster.watch(
+                SECRET, namespace=namespace, resource_version="1", seconds=1, silence=10
+            ) as chunks:
+                said = b"".join([chunk async for chunk in chunks])
+            # A server that still has everything since then tells it instead.
+            assert b'"code":410' in said.replace(b" ", b"") or b'"ADDED"' in said
