@@ -86,7 +86,7 @@ def make_issuer(
         # A constraint on URIs beside it would make `cryptography` refuse every chain.
         constraint = x509.NameConstraints([x509.DNSName(trust_domain)], None)
         builder = builder.add_extension(constraint, critical=True)
-    return Authority(builder.sign(root.key, _hash(root)), key, _above(root))
+    return Authority(builder.sign(root.key, certificate.digest_for(root.key)), key, _above(root))
 
 
 def make_leaf(
@@ -125,7 +125,7 @@ def sign_leaf(
         )
         .add_extension(_issued_by(issuer), critical=False)
     )
-    return builder.sign(issuer.key, _hash(issuer)), *_above(issuer)
+    return builder.sign(issuer.key, certificate.digest_for(issuer.key)), *_above(issuer)
 
 
 def new_key() -> ec.EllipticCurvePrivateKey:
@@ -241,11 +241,6 @@ def _end(signer: Authority, wished: datetime) -> datetime:
     return min(
         wished, signer.certificate.not_valid_after_utc, *(up.not_valid_after_utc for up in signer.above)
     )
-
-
-def _hash(signer: Authority) -> hashes.SHA256 | hashes.SHA384:
-    curve = getattr(signer.certificate.public_key(), "curve", None)
-    return hashes.SHA384() if isinstance(curve, ec.SECP384R1) else hashes.SHA256()
 
 
 def _named(name: str) -> x509.Name:

@@ -1,5 +1,6 @@
 """One certificate: read at the door, and asked what everybody needs to know of it."""
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -7,6 +8,7 @@ from typing import TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
@@ -37,6 +39,23 @@ def _reading(what: str) -> Iterator[None]:
         x509.UnsupportedGeneralNameType,
     ) as error:
         raise InvalidCertificate(f"{what} cannot be read: {error}") from error
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """
+    Without the warnings of `cryptography` about odd names and numbers, which a stranger chooses:
+    a common name over 64 characters, as Linkerd writes them, is one. Not for threads.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def digest_for(key: object) -> hashes.SHA256 | hashes.SHA384:
+    """The hash that *key* signs over."""
+    curve = getattr(key, "curve", None)
+    return hashes.SHA384() if isinstance(curve, ec.SECP384R1) else hashes.SHA256()
 
 
 def parse(der: bytes) -> x509.Certificate:

@@ -87,6 +87,18 @@ def mutual(protocol: int, credentials: Credentials, bundle: TrustBundle) -> ssl.
     return context
 
 
+def one_sided(credentials: Credentials) -> ssl.SSLContext:
+    """
+    A server's context that shows *credentials* and asks the client for none.
+
+    For the identity service alone: whoever comes there has no certificate yet, and shows a token.
+    """
+    context = bare(ssl.PROTOCOL_TLS_SERVER)
+    context.set_alpn_protocols(["http/1.1"])
+    show(context, credentials)
+    return context
+
+
 def bare(protocol: int) -> ssl.SSLContext:
     """TLS 1.3 without resumption, before any certificate or anchor."""
     context = ssl.SSLContext(protocol)

@@ -1,6 +1,5 @@
 """What is in a file of certificates and keys, and what is wrong with it, for people."""
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -218,9 +217,7 @@ def _speaks_for(link: x509.Certificate, found: Names | None) -> str:
 
 
 def _distinguished(link: x509.Certificate, which: Literal["subject", "issuer"]) -> str:
-    with warnings.catch_warnings():
-        # A common name over 64 characters, as Linkerd writes them, is a warning each time.
-        warnings.simplefilter("ignore")
+    with certificate.quietly():
         try:
             return str(getattr(link, which).rfc4514_string())
         except ValueError:
