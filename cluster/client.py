@@ -15,7 +15,7 @@ import aiohttp
 from cluster import answers
 from cluster.access import Access
 from cluster.answers import Asked, Listing, Reviewed, Token
-from cluster.errors import BrokenAnswer, Forbidden, Gone, NotFound, Unauthorized, Unreachable
+from cluster.errors import BrokenAnswer, ClusterError, Forbidden, Gone, NotFound, Unauthorized, Unreachable
 from cluster.exec_plugin import ExecToken
 from cluster.kinds import NAMESPACE, SERVICE_ACCOUNT, TOKEN_REVIEW, Kind
 from cluster.metadata import Raw
@@ -253,17 +253,18 @@ class Cluster:
         said = {name: value for name, value in (query or {}).items() if value}
         url = f"{self.access.server}{asked.path}" + (f"?{urlencode(said)}" if said else "")
         token = await self._token(asked)
-        response = await self._send(method, asked, url, token, body, content_type, timeout)
-        if response.status == 401:
-            self._tokens.refused()
-            fresh = await self._token(asked)
-            if fresh != token:
-                response.release()
-                response = await self._send(method, asked, url, fresh, body, content_type, timeout)
-        async with response:
-            if not 200 <= response.status < 300:
-                text = await _read(asked, response)
-                raise answers.error(asked, response.status, text, response.headers.get("Retry-After", ""))
+        async with await self._send(method, asked, url, token, body, content_type, timeout) as response:
+            if response.status != 401:
+                await _accepted(asked, response)
+                yield response
+                return
+            refusal = await _error(asked, response)
+        self._tokens.refused()
+        fresh = await self._token(asked)
+        if fresh == token:
+            raise refusal
+        async with await self._send(method, asked, url, fresh, body, content_type, timeout) as response:
+            await _accepted(asked, response)
             yield response
 
     async def _send(
@@ -313,6 +314,16 @@ async def _chunks(asked: Asked, response: aiohttp.ClientResponse) -> AsyncIterat
         raise Unreachable(asked.say("nothing was heard for too long")) from error
     except aiohttp.ClientError as error:
         raise Unreachable(asked.say(f"broke off: {error}")) from error
+
+
+async def _accepted(asked: Asked, response: aiohttp.ClientResponse) -> None:
+    if not 200 <= response.status < 300:
+        raise await _error(asked, response)
+
+
+async def _error(asked: Asked, response: aiohttp.ClientResponse) -> ClusterError:
+    text = await _read(asked, response)
+    return answers.error(asked, response.status, text, response.headers.get("Retry-After", ""))
 
 
 async def _read(asked: Asked, response: aiohttp.ClientResponse) -> bytes:

@@ -62,7 +62,8 @@ class ScriptedApi:
         self._others: deque[Answer] = deque()
         self._stop = asyncio.Event()
         self._news = asyncio.Condition()
-        self._issued = _issued()
+        self.pki = _pki()
+        self._issued = self.pki.leaf("api.test")
 
     async def __aenter__(self) -> Self:
         app = web.Application()
@@ -212,8 +213,8 @@ def _failure(status: int, *, reason: str = "", message: str = "", retry_after: s
 
 
 @cache
-def _issued() -> Issued:
-    return Pki.make().leaf("api.test")
+def _pki() -> Pki:
+    return Pki.make()
 
 
 def _server_context(issued: Issued) -> ssl.SSLContext:
