@@ -39,7 +39,8 @@ def print_json(value: object) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def _address(text: str) -> Address:
+def address(text: str) -> Address:
+    """Read HOST:PORT of a command line."""
     try:
         return Address.parse(text)
     except ValueError as error:
@@ -100,14 +101,14 @@ Manifests = Annotated[ManifestFormat, typer.Option("--output", "-o", help="The f
 Listen = Annotated[
     Address,
     typer.Option(
-        "--listen", parser=_address, metavar="HOST:PORT", help="Where to listen; port 0 takes a free one."
+        "--listen", parser=address, metavar="HOST:PORT", help="Where to listen; port 0 takes a free one."
     ),
 ]
 Admin = Annotated[
     Address | None,
     typer.Option(
         "--admin",
-        parser=_address,
+        parser=address,
         metavar="HOST:PORT",
         help="Where /metrics, /ready and /live are served.",
     ),

@@ -107,7 +107,8 @@ class _HalfClosing(web.RequestHandler):
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio: true keeps our direction open
         self.close()
-        return True
+        # While idle, `close` ends aiohttp's task and leaves the transport open: then hang up.
+        return self._current_request is not None or bool(self._messages)
 
 
 @asynccontextmanager

@@ -14,7 +14,6 @@ _ID = re.compile(r"[0-9a-f]{32}\Z")
 _SERVICE = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+\Z")
 _CLUSTER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\Z")
 _SOURCE_KEYS = ("ip", "namespace", "serviceAccount", "pod")
-_NOBODY: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +30,7 @@ class Opening:
     cluster: str = ""
     """The name under which the client knows the gateway's cluster."""
 
-    source: Mapping[str, str] = field(default=_NOBODY)
+    source: Mapping[str, str] = field(default_factory=dict)
     """On whose behalf, by the client's own word: a claim, good for logs and nothing else."""
 
     def encode(self) -> Frame:

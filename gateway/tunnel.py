@@ -141,6 +141,10 @@ class Tunnel:
         return self.lost is None and self.going_away is None and self.phase is Phase.IDLE
 
     @property
+    def in_stream(self) -> bool:
+        return self.phase is not Phase.IDLE
+
+    @property
     def may_speak(self) -> bool:
         """Whether our direction of the current stream is open."""
         return may_speak(self.phase, self._side)
@@ -164,6 +168,11 @@ class Tunnel:
         """What still comes for the current stream is dropped, within bounds."""
         self._stream = None
         self.resume()
+
+    @property
+    def spoke(self) -> bool:
+        """Whether the other end has said anything yet."""
+        return self.bytes_carried > 0
 
     def pause(self) -> None:
         """The stream has no room: do not read."""
@@ -189,19 +198,23 @@ class Tunnel:
 
     # The server's part.
 
-    async def next_opening(self) -> Opening:
+    async def next_opening(self) -> Opening | None:
         """
-        The next stream that the client asks for; from then on nothing is read until `attach`.
+        The next stream that the client asks for; from then on nothing is read until `accept` or
+        `refuse`. None if somebody has called `nudge`.
 
         Raises what the tunnel was lost for.
         """
-        while self._next is None:
-            if self.lost is not None:
-                raise self.lost
-            self._woken = self._loop.create_future()
-            await self._woken
+        if self._next is None and self.lost is None:
+            await self._woken_up()
+        if self.lost is not None:
+            raise self.lost
         opening, self._next = self._next, None
         return opening
+
+    def nudge(self) -> None:
+        """Wake whoever waits in `next_opening`: circumstances have changed."""
+        self._wake()
 
     def accept(self, stream: Stream) -> None:
         """A backend is connected: say OPENED, and *stream* gets what comes."""
@@ -404,8 +417,11 @@ class Tunnel:
     async def until_free(self) -> None:
         """Return when no stream is left, or the tunnel is lost."""
         while self.phase is not Phase.IDLE and self.lost is None:
-            self._woken = self._loop.create_future()
-            await self._woken
+            await self._woken_up()
+
+    async def _woken_up(self) -> None:
+        self._woken = self._loop.create_future()
+        await self._woken
 
     def _wake(self) -> None:
         if self._woken is not None and not self._woken.done():

@@ -1,0 +1,142 @@
+"""`jackstay gateway`: the process that lets peers in, to what its cluster (or a file) exports."""
+
+import asyncio
+import functools
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from prometheus_client import CollectorRegistry
+
+from certs.credentials import InvalidCredentials
+from certs.trust_bundle import InvalidTrustBundle
+from cli import options
+from cli.cluster_source import ClusterSource, exported_routes
+from cli.errors import explained
+from gateway.current import CertificateFiles, Current, follow_file, read_file
+from gateway.files import InvalidFile, read_routes
+from gateway.metrics import DataPathMetrics
+from gateway.routes import NO_ROUTES, RouteTable
+from gateway.server import Listening, inbound_server
+from gateway.settings import Drain, InboundSettings
+from process.address import Address
+from process.admin import Readiness
+from process.run import run
+
+_ROUTES = "routes"
+
+
+def command(
+    *,
+    certificate: options.Certificate,
+    key: options.Key,
+    trust_anchors: options.TrustAnchors,
+    listen: options.Listen = Address("", 4143),  # noqa: B008  # frozen
+    admin: options.Admin = Address("", 9990),  # noqa: B008
+    probe: Annotated[
+        Address | None,
+        typer.Option(
+            parser=options.address,
+            metavar="HOST:PORT",
+            help="Where /ready and /live are served to everyone, for load balancers.",
+        ),
+    ] = None,
+    routes: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="What to export, as TOML; without it the cluster is asked."),
+    ] = None,
+    cluster_name: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Our name; a peer that wants another cluster is refused."),
+    ] = "",
+    allow_loopback_backends: Annotated[
+        bool,
+        typer.Option("--allow-loopback-backends", help="Let endpoints be on this machine (for the demo)."),
+    ] = False,
+    drain_delay: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="How long SIGTERM leaves the door open: 8 s with a cluster, 0 with a file.",
+        ),
+    ] = None,
+    drain_timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long streams may go on after that.")
+    ] = 25.0,
+    most_connections: Annotated[
+        int, typer.Option(metavar="N", help="Peers' connections at once; the next one is refused.")
+    ] = 10_000,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    namespace: options.Namespace = options.NAMESPACE,
+    cluster_domain: options.ClusterDomain = options.CLUSTER_DOMAIN,
+    log_format: options.LogFormat = "auto",
+    log_level: options.LogLevel = "info",
+) -> None:
+    """
+    Let peers with a certificate in, to exported services and to nothing else.
+
+    In a cluster the Services labelled mirror.linkerd.io/exported=true; from a file, what it lists:
+
+        jackstay gateway --routes routes.toml --listen 127.0.0.1:4143 --admin 127.0.0.1:9990
+            --certificate gw.crt --key gw.key --trust-anchors root.crt
+    """
+    with explained(InvalidCredentials, InvalidTrustBundle):
+        certificates = CertificateFiles(certificate, key, trust_anchors)
+    delay = drain_delay if drain_delay is not None else (0.0 if routes else 8.0)
+    settings = InboundSettings(
+        cluster=cluster_name,
+        allow_loopback=allow_loopback_backends,
+        most_connections=most_connections,
+        drain=Drain(delay=delay, timeout=drain_timeout),
+    )
+    table: Current[RouteTable] = Current(NO_ROUTES)
+    registry = CollectorRegistry()
+    metrics = DataPathMetrics(registry, "inbound")
+    readiness = Readiness(_ROUTES)
+
+    async def took(new: RouteTable) -> None:
+        table.swap(new)
+        readiness.reported(_ROUTES)
+
+    if routes is not None:
+        with explained(InvalidFile, hint=f"The file is {routes}; README.md shows one."):
+            first, loopback = read_file(routes, read_routes)
+        table.swap(first)
+        readiness.reported(_ROUTES)
+        settings = replace(settings, allow_loopback=loopback or allow_loopback_backends)
+        source = functools.partial(_follow_file, routes, took, metrics)
+    else:
+        cluster = ClusterSource(kubeconfig, context, namespace, cluster_domain)
+        source = functools.partial(
+            exported_routes, cluster, took, metrics, allow_loopback=allow_loopback_backends
+        )
+
+    async def main(stopping: asyncio.Event) -> int:
+        listening = Listening(peers=listen, admin=admin or Address("", 9990), probe=probe)
+        async with asyncio.TaskGroup() as tasks:
+            async with inbound_server(
+                listening, settings, certificates, table, readiness, metrics, registry, stopping
+            ):
+                following = [
+                    tasks.create_task(certificates.follow(metrics)),
+                    tasks.create_task(source()),
+                ]
+                await stopping.wait()
+            for task in following:
+                task.cancel()
+        return 0
+
+    with explained(OSError):
+        raise typer.Exit(run(main, log_format=log_format, log_level=log_level))
+
+
+async def _follow_file(
+    path: Path, took: Callable[[RouteTable], Awaitable[None]], metrics: DataPathMetrics
+) -> None:
+    async def only_routes(read: tuple[RouteTable, bool]) -> None:
+        await took(read[0])
+
+    await follow_file(path, read_routes, only_routes, "routes", metrics)

@@ -1,0 +1,125 @@
+"""`jackstay outbound`: the process beside the applications, which carries their connections away."""
+
+import asyncio
+import functools
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from prometheus_client import CollectorRegistry
+
+from certs.credentials import InvalidCredentials
+from certs.trust_bundle import InvalidTrustBundle
+from cli import options
+from cli.cluster_source import ClusterSource, mirrored_targets
+from cli.errors import CliError, explained
+from gateway.current import CertificateFiles, follow_file, read_file
+from gateway.files import InvalidFile, read_targets
+from gateway.metrics import DataPathMetrics
+from gateway.routes import TargetTable
+from gateway.server import outbound_server
+from gateway.settings import Drain, OutboundSettings, PoolSettings
+from process.address import Address
+from process.admin import Readiness
+from process.run import run
+
+_TARGETS = "targets"
+
+
+class Mode(StrEnum):
+    """How the proxy knows where a connection was going."""
+
+    FILE = "file"
+    CLUSTER_IP = "cluster-ip"
+
+
+def command(
+    *,
+    certificate: options.Certificate,
+    key: options.Key,
+    trust_anchors: options.TrustAnchors,
+    targets: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="What to offer, as TOML; not with --mode cluster-ip.")
+    ] = None,
+    mode: Annotated[
+        Mode,
+        typer.Option(help="file: as --targets says. cluster-ip: listen on the mirrored Services' addresses."),
+    ] = Mode.FILE,
+    admin: options.Admin = Address("", 9990),  # noqa: B008  # frozen
+    warm_tunnels: Annotated[
+        int, typer.Option(metavar="N", help="Idle tunnels kept ready, for each gateway address.")
+    ] = 2,
+    allow_loopback: Annotated[
+        bool, typer.Option("--allow-loopback", help="Let gateways be on this machine; with a file they may.")
+    ] = False,
+    drain_delay: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long connections are still accepted after SIGTERM.")
+    ] = 0.0,
+    drain_timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="How long streams may go on after that.")
+    ] = 25.0,
+    most_connections: Annotated[
+        int, typer.Option(metavar="N", help="Applications' connections at once, for each target.")
+    ] = 10_000,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    namespace: options.Namespace = options.NAMESPACE,
+    cluster_domain: options.ClusterDomain = options.CLUSTER_DOMAIN,
+    log_format: options.LogFormat = "auto",
+    log_level: options.LogLevel = "info",
+) -> None:
+    """
+    Carry connections to services of other clusters, through their gateways.
+
+        jackstay outbound --targets targets.toml --admin 127.0.0.1:9991
+            --certificate app.crt --key app.key --trust-anchors root.crt
+    """
+    if (targets is None) == (mode is Mode.FILE):
+        raise CliError(
+            "there must be either --targets FILE or --mode cluster-ip, not both",
+            hint="jackstay outbound --targets targets.toml ...",
+        )
+    with explained(InvalidCredentials, InvalidTrustBundle):
+        certificates = CertificateFiles(certificate, key, trust_anchors)
+    settings = OutboundSettings(
+        allow_loopback=allow_loopback or targets is not None,
+        most_connections=most_connections,
+        pool=PoolSettings(warm=warm_tunnels),
+        drain=Drain(delay=drain_delay, timeout=drain_timeout),
+    )
+    registry = CollectorRegistry()
+    metrics = DataPathMetrics(registry, "outbound")
+    readiness = Readiness(_TARGETS)
+    first: TargetTable | None = None
+    if targets is not None:
+        with explained(InvalidFile, hint=f"The file is {targets}; README.md shows one."):
+            first = read_file(targets, read_targets)
+
+    async def main(stopping: asyncio.Event) -> int:
+        async with asyncio.TaskGroup() as tasks:
+            async with outbound_server(
+                admin or Address("", 9990), settings, certificates, readiness, metrics, registry, stopping
+            ) as offer:
+
+                async def took(table: TargetTable) -> None:
+                    await offer(table)
+                    readiness.reported(_TARGETS)
+
+                if first is not None and targets is not None:
+                    await took(first)
+                    source = functools.partial(follow_file, targets, read_targets, took, "targets", metrics)
+                else:
+                    cluster = ClusterSource(kubeconfig, context, namespace, cluster_domain)
+                    source = functools.partial(mirrored_targets, cluster, took, metrics)
+                following = [
+                    tasks.create_task(certificates.follow(metrics)),
+                    tasks.create_task(source()),
+                ]
+                await stopping.wait()
+            for task in following:
+                task.cancel()
+        return 0
+
+    with explained(OSError):
+        raise typer.Exit(run(main, log_format=log_format, log_level=log_level))

@@ -1,0 +1,46 @@
+"""From a name to a connection: addresses tried one after the other, none of them a forbidden one."""
+
+import asyncio
+from collections.abc import Iterable
+
+from gateway.refusals import BackendUnreachable
+from gateway.wire import Wire, connect, resolve
+from process.address import Address, is_ip, refused_range
+
+
+async def dial(
+    addresses: Iterable[Address], *, each: float, total: float, allow_loopback: bool
+) -> tuple[Wire, Address]:
+    """
+    A connection to the first of *addresses* that takes one, and which it was.
+
+    *each* try may take so many seconds, all together *total*. Host names are resolved.
+    Raises BackendUnreachable with the last cause. The address that is really connected is held
+    against the forbidden ranges, whatever name led there.
+    """
+    cause = "there is no address"
+    try:
+        async with asyncio.timeout(total):
+            for address in addresses:
+                try:
+                    return await _dial_one(address, each, allow_loopback=allow_loopback), address
+                except TimeoutError:
+                    cause = f"{address} has not answered within {each:g} s"
+                except (OSError, BackendUnreachable) as error:
+                    cause = f"{address}: {getattr(error, 'strerror', None) or error}"
+    except TimeoutError:
+        cause = f"no address has answered within {total:g} s"
+    raise BackendUnreachable(cause)
+
+
+async def _dial_one(address: Address, each: float, *, allow_loopback: bool) -> Wire:
+    candidates = (address,) if is_ip(address.host) else await resolve(address)
+    failure: OSError = OSError(f"{address.host} has no address")
+    for candidate in candidates:
+        if forbidden := refused_range(candidate.host, allow_loopback=allow_loopback):
+            raise BackendUnreachable(f"{candidate.host} is {forbidden}")
+        try:
+            return await connect(candidate, timeout=each)
+        except OSError as error:  # TimeoutError is among them
+            failure = error
+    raise failure

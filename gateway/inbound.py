@@ -1,0 +1,260 @@
+"""
+The gateway's end: peers with a certificate come in, and reach exported services.
+
+`serve` is one TCP connection, from accept to its end; `_stream` is one connection of an application
+over there, stage by stage. A service is found only by name and only among the exported ones, so
+nothing here can be led to an address that the routes do not contain.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Executor
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import structlog
+
+from certs.generation import Generation
+from gateway import handshake
+from gateway.balance import Loads, order
+from gateway.buffers import Buffers
+from gateway.channel import Channel
+from gateway.dial import dial
+from gateway.handshake import Secured
+from gateway.journal import Entry, Journal
+from gateway.lingering import Lingering
+from gateway.messages import Opening
+from gateway.metrics import DataPathMetrics
+from gateway.policy import may_use
+from gateway.pump import Ending, Pump
+from gateway.refusals import (
+    Draining,
+    NoEndpoint,
+    NotAllowed,
+    NotExported,
+    PeerUntrusted,
+    Reason,
+    Refused,
+    TooSlow,
+)
+from gateway.routes import Route, RouteTable
+from gateway.settings import InboundSettings
+from gateway.tunnel import Tunnel
+from gateway.wire import Wire
+from process.address import Address
+
+log = structlog.get_logger()
+
+_CROSSING = 1.0
+"""Seconds for an OPEN to arrive that was sent before our GOAWAY was read."""
+
+
+class Inbound:
+    """Serves the connections of peers. Routes and certificates are asked for anew each time."""
+
+    def __init__(
+        self,
+        settings: InboundSettings,
+        *,
+        generation: Callable[[], Generation],
+        routes: Callable[[], RouteTable],
+        threads: Executor,
+        lingering: Lingering,
+        metrics: DataPathMetrics,
+    ) -> None:
+        self._settings = settings
+        self._deadlines = settings.deadlines
+        self._generation = generation
+        self._routes = routes
+        self._threads = threads
+        self._lingering = lingering
+        self._metrics = metrics
+        self._journal = Journal("inbound", metrics)
+        self._buffers = Buffers()
+        self._loads = Loads()
+        self._tunnels: set[Tunnel] = set()
+        self._closing = False
+
+    @property
+    def running(self) -> set[Entry]:
+        """The streams that run now."""
+        return self._journal.running
+
+    async def serve(self, wire: Wire) -> None:
+        """One connection of a peer: let it in, then stream after stream until either side ends it."""
+        try:
+            secured = await self._secure(wire)  # PeerUntrusted, ProtocolViolation, TooSlow, PeerGone
+        except Refused as refusal:
+            self._refused(wire, refusal)
+            await wire.linger()  # time for the alert to be read
+            return
+        except BaseException:
+            wire.reset()
+            raise
+        async with self._tunnel(wire, secured) as tunnel:
+            while True:
+                opening = await self._next_opening(tunnel)  # PeerGone, TooSlow, Draining
+                await self._stream(tunnel, opening)
+
+    async def _stream(self, tunnel: Tunnel, opening: Opening) -> None:
+        """One stream; what a stage may refuse stands beside it. The tunnel outlives a refusal."""
+        try:
+            with self._journal.stream(_entry(tunnel, opening)) as entry:
+                self._check_peer(tunnel, opening)  # PeerUntrusted, Draining, NotExported
+                route = self._route(opening, tunnel)  # NotExported, NotAllowed, NoEndpoint
+                backend, endpoint = await self._dial(route)  # BackendUnreachable
+                entry.backend = str(endpoint)
+                with self._loads.counted(endpoint):
+                    await self._relay(tunnel, backend, entry)
+        except Refused as refusal:
+            tunnel.refuse(refusal)
+            async with _deadline(self._deadlines.refused, "the client's last word"):
+                await tunnel.until_free()
+
+    async def _secure(self, wire: Wire) -> Secured:
+        """The handshake. Nothing is allocated for a peer that has not sent a byte."""
+        async with _deadline(self._deadlines.first_byte, "the first byte"):
+            await wire.until_readable()
+        started = asyncio.get_running_loop().time()
+        async with _deadline(self._deadlines.handshake, "the end of the handshake"):
+            secured = await handshake.accept(wire, self._generation(), self._threads)
+        self._metrics.handshake("ok", asyncio.get_running_loop().time() - started)
+        return secured
+
+    @asynccontextmanager
+    async def _tunnel(self, wire: Wire, secured: Secured) -> AsyncIterator[Tunnel]:
+        """A tunnel to a verified peer; closed when the block is left, by a refusal as a rule."""
+        channel = Channel(wire, secured.engine, self._buffers, secured.unread)
+        tunnel = Tunnel(channel, secured.peer, "server")
+        self._tunnels.add(tunnel)
+        self._metrics.tunnel_opened()
+        try:
+            tunnel.start()
+            yield tunnel
+        except Refused as end:
+            _log_end(wire, tunnel, end)
+        finally:
+            self._tunnels.discard(tunnel)
+            self._metrics.tunnel_closed()
+            await tunnel.close_gently()
+
+    def _refused(self, wire: Wire, refusal: Refused) -> None:
+        """A peer was not let in. One that leaves without a word (a health check) is no news."""
+        self._metrics.handshake(refusal.reason)
+        self._metrics.refused(refusal.reason)
+        level = log.debug if refusal.reason is Reason.PEER_RESET else log.warning
+        level("peer.refused", remote=str(wire.remote), reason=refusal.reason.value, message=str(refusal))
+
+    async def _next_opening(self, tunnel: Tunnel) -> Opening:
+        """
+        The next stream that the peer asks for; a PING is a sign of life meanwhile.
+
+        The first frame is awaited for a shorter time than later ones, and once we are closing
+        only those that have crossed our GOAWAY.
+        """
+        while True:
+            patience = self._deadlines.silence if tunnel.spoke else self._deadlines.first_frame
+            heard_at = tunnel.heard_at
+            try:
+                async with asyncio.timeout(_CROSSING if self._closing else patience):
+                    if opening := await tunnel.next_opening():
+                        return opening
+            except TimeoutError:
+                if self._closing:
+                    raise Draining("the gateway is about to end") from None
+                if tunnel.heard_at == heard_at:
+                    raise TooSlow(f"nothing was heard for {patience:g} s") from None
+
+    def _check_peer(self, tunnel: Tunnel, opening: Opening) -> None:
+        if self._closing:
+            raise Draining("the gateway is about to end")
+        if tunnel.peer.not_after <= datetime.now(UTC):
+            tunnel.go_away()
+            raise PeerUntrusted(
+                f"the peer's certificate has ended at {tunnel.peer.not_after:%Y-%m-%d %H:%M:%SZ}"
+            )
+        ours = self._settings.cluster
+        if ours and opening.cluster and opening.cluster != ours:
+            raise NotExported(f"this is the gateway of {ours}, and not of {opening.cluster}")
+
+    def _route(self, opening: Opening, tunnel: Tunnel) -> Route:
+        """The route to what is asked for. To the peer, unknown and not exported read the same."""
+        route = self._routes().find(opening.service, opening.port)
+        if route is None:
+            raise NotExported(f"{opening.service}:{opening.port} is not exported")
+        if not may_use(tunnel.peer.identity, route):
+            raise NotAllowed(f"{tunnel.peer.identity} may not use {opening.service}:{opening.port}")
+        if not route.backends:
+            raise NoEndpoint(f"{opening.service}:{opening.port} has no ready endpoint")
+        return route
+
+    async def _dial(self, route: Route) -> tuple[Wire, Address]:
+        shuffled = random.sample(route.backends, len(route.backends))
+        return await dial(
+            order(shuffled, self._loads.of),
+            each=self._deadlines.connect,
+            total=self._deadlines.connect_total,
+            allow_loopback=self._settings.allow_loopback,
+        )
+
+    async def _relay(self, tunnel: Tunnel, backend: Wire, entry: Entry) -> None:
+        pump = Pump(tunnel, backend, self._buffers, self._deadlines.pump)
+        entry.pump = pump
+        try:
+            pump.start_server()
+            entry.outcome = await pump.outcome
+        finally:
+            pump.stop()
+            if entry.outcome is not None and entry.outcome.ending is Ending.FINISHED:
+                self._lingering.close(backend)
+            else:
+                self._lingering.reset(backend)
+
+    # The end.
+
+    async def drain(self, *, spread: float) -> None:
+        """Ask all peers, over *spread* seconds, to open their streams elsewhere."""
+        tunnels = list(self._tunnels)
+        for tunnel in tunnels:
+            tunnel.go_away()
+            await asyncio.sleep(spread / len(tunnels))
+
+    def close(self) -> None:
+        """No new stream any more: idle tunnels end now, the others with their stream."""
+        self._closing = True
+        for tunnel in self._tunnels:
+            tunnel.go_away()
+            tunnel.nudge()
+
+
+def _log_end(wire: Wire, tunnel: Tunnel, end: Refused) -> None:
+    regular = end.reason in (Reason.PEER_RESET, Reason.DRAINING)
+    (log.info if regular else log.warning)(
+        "tunnel.closed",
+        remote=str(wire.remote),
+        peer=tunnel.peer.identity,
+        streams=tunnel.opens,
+        reason=end.reason.value,
+        message=str(end),
+    )
+
+
+def _entry(tunnel: Tunnel, opening: Opening) -> Entry:
+    return Entry(
+        id=opening.id,
+        service=opening.service,
+        port=opening.port,
+        peer=tunnel.peer.identity,
+        source=tunnel.wire_remote,
+    )
+
+
+@asynccontextmanager
+async def _deadline(seconds: float, what: str) -> AsyncIterator[None]:
+    """Raises TooSlow if the block takes longer."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError:
+        raise TooSlow(f"{what} has not come within {seconds:g} s") from None

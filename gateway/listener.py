@@ -1,0 +1,146 @@
+"""Accepting connections: one task for each, a bound on their number, and calm when descriptors run out."""
+
+import asyncio
+import errno
+import socket
+from collections.abc import Awaitable, Callable
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from gateway.refusals import OverLimit, Refused
+from gateway.wire import Wire, accepted, set_options
+from process.address import Address
+
+log = structlog.get_logger()
+
+BACKLOG = 1024
+_ACCEPTS_A_WAKE = 64
+_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+
+
+def listening_socket(address: Address) -> socket.socket:
+    """A socket that listens at *address*; an empty host is every address, of both families."""
+    anywhere = not address.host
+    family = socket.AF_INET6 if anywhere or address.family_is_v6 else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if anywhere else 1)
+        set_options(sock)
+        sock.bind((address.host or "::", address.port))
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"cannot listen on {address}: {error.strerror}") from error
+    return sock
+
+
+class Listener:
+    """
+    Serves each connection in a task of its own, within the block of the listener.
+
+    When the block is left no task is left: those that still run are cancelled. A defect in one
+    connection is logged with its traceback and resets that connection only.
+    """
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        serve: Callable[[Wire], Awaitable[None]],
+        *,
+        most: int,
+        refused: Callable[[Refused], None],
+        failed: Callable[[], None],
+    ) -> None:
+        """
+        *serve* owns the wire that it is given, also when it is cancelled. *most* connections at
+        once; *refused* and *failed* count what was not served.
+        """
+        self._sock = sock
+        host, port, *_ = sock.getsockname()
+        self.address = Address(host, port)
+        self._serve = serve
+        self._most = most
+        self._refused = refused
+        self._failed = failed
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._resting: asyncio.TimerHandle | None = None
+
+    def __repr__(self) -> str:
+        return f"<Listener {self.address} connections={len(self._tasks)}>"
+
+    async def __aenter__(self) -> Self:
+        self._loop.add_reader(self._sock.fileno(), self._accept)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop_accepting()
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+
+    @property
+    def connections(self) -> int:
+        return len(self._tasks)
+
+    def stop_accepting(self) -> None:
+        """Serve what has been accepted by the kernel already, then close the door. May be repeated."""
+        if self._sock.fileno() < 0:
+            return
+        if self._resting is not None:
+            self._resting.cancel()
+        self._accept(most=BACKLOG)
+        self._loop.remove_reader(self._sock.fileno())
+        self._sock.close()
+
+    async def until_idle(self, timeout: float) -> None:
+        """Return when no connection is left, or after *timeout* seconds."""
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=timeout)
+
+    def _accept(self, most: int = _ACCEPTS_A_WAKE) -> None:
+        for _ in range(most):
+            try:
+                sock, remote = self._sock.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _NO_DESCRIPTOR:
+                    self._rest(error)
+                    return
+                continue  # the peer has gone again before we took it
+            wire = accepted(sock, remote, self.address)
+            if len(self._tasks) >= self._most:
+                self._refused(OverLimit(f"{self._most} connections are open already"))
+                wire.reset()
+                continue
+            task = self._loop.create_task(self._guarded(wire))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _rest(self, error: OSError) -> None:
+        """No descriptor left: those who wait stay in the backlog while we look again later."""
+        log.warning("listener.resting", listen=str(self.address), error=error.strerror)
+        self._loop.remove_reader(self._sock.fileno())
+        self._resting = self._loop.call_later(0.1, self._wake)
+
+    def _wake(self) -> None:
+        self._resting = None
+        self._loop.add_reader(self._sock.fileno(), self._accept)
+
+    async def _guarded(self, wire: Wire) -> None:
+        try:
+            await self._serve(wire)
+        except asyncio.CancelledError:
+            pass  # the listener's block is being left
+        except Exception:  # a defect in one connection must not end the others
+            self._failed()
+            log.exception("connection.failed", remote=str(wire.remote), listen=str(self.address))
+            wire.reset()

@@ -1,0 +1,179 @@
+"""
+The client's end: applications' plain TCP comes in, and leaves through tunnels to gateways.
+
+`serve` is one connection of an application. As long as no byte of it can have reached a backend it
+may be tried again, on another tunnel or at another gateway; after that the application gets a reset.
+"""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Callable
+from concurrent.futures import Executor
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from certs.generation import Generation
+from gateway.balance import Loads, order
+from gateway.buffers import Buffers
+from gateway.journal import Entry, Journal
+from gateway.lingering import Lingering
+from gateway.messages import Opening
+from gateway.metrics import DataPathMetrics
+from gateway.pool import Pool
+from gateway.pump import Early, Ending, Outcome, Pump
+from gateway.refusals import BackendUnreachable, NoEndpoint, Reason, Refused
+from gateway.routes import Target
+from gateway.settings import OutboundSettings
+from gateway.tunnel import Tunnel
+from gateway.tunnel_client import TunnelClient
+from gateway.wire import Wire
+from process.address import Address
+
+log = structlog.get_logger()
+
+_WORTH_ANOTHER_TRY = (Reason.DRAINING, Reason.LIMIT, Reason.INTERNAL, Reason.PEER_RESET)
+"""Refusals that another tunnel or gateway may not repeat."""
+
+
+class Outbound:
+    """
+    Serves the connections of applications. Owns the pools of tunnels, within its block.
+    """
+
+    def __init__(
+        self,
+        settings: OutboundSettings,
+        *,
+        generation: Callable[[], Generation],
+        threads: Executor,
+        lingering: Lingering,
+        metrics: DataPathMetrics,
+    ) -> None:
+        self._settings = settings
+        self._generation = generation
+        self._lingering = lingering
+        self._metrics = metrics
+        self._journal = Journal("outbound", metrics)
+        self._buffers = Buffers()
+        self._client = TunnelClient(threads, self._buffers, settings.deadlines, settings.allow_loopback)
+        self._loads = Loads()
+        self._pools: dict[tuple[Address, str], tuple[Pool, asyncio.Task[None]]] = {}
+        self._ending: set[asyncio.Task[None]] = set()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        tasks = {task for _, task in self._pools.values()} | self._ending
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+    @property
+    def running(self) -> set[Entry]:
+        """The streams that run now."""
+        return self._journal.running
+
+    def follow(self, targets: set[Target]) -> None:
+        """Keep tunnels warm to the gateways of *targets*, and none to others."""
+        wanted = {(gateway, target.gateway_identity) for target in targets for gateway in target.gateways}
+        for key in self._pools.keys() - wanted:
+            _, task = self._pools.pop(key)
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+            task.cancel()
+        for key in wanted:
+            self._pool(*key)
+
+    async def serve(self, application: Wire, target: Target) -> None:
+        """One connection of an application, to its end. The wire is closed when this returns."""
+        entry = Entry(
+            id=secrets.token_hex(16),
+            service=target.service,
+            port=target.port,
+            peer=target.gateway_identity,
+            source=str(application.remote),
+        )
+        try:
+            with self._journal.stream(entry):
+                entry.outcome = await self._carry(application, target, entry)  # Refused
+        except Refused:
+            pass  # it is in the journal; the application learns by the reset that nothing was done
+        finally:
+            if entry.outcome is not None and entry.outcome.ending is Ending.FINISHED:
+                self._lingering.close(application)
+            else:
+                self._lingering.reset(application)
+
+    async def _carry(self, application: Wire, target: Target, entry: Entry) -> Outcome:
+        """Try gateways and tunnels until one has carried the stream, or until it may not be retried."""
+        early = Early()
+        opening = Opening(
+            target.service, target.port, entry.id, target.cluster, {"ip": application.remote.host}
+        )
+        outcome = None
+        for entry.tries in range(1, self._settings.tries + 1):
+            pool, tunnel = await self._take(target)  # NoEndpoint, BackendUnreachable, PeerUntrusted, ...
+            entry.backend = str(pool.address)
+            with self._loads.counted(pool.address):
+                outcome = await self._relay(pool, tunnel, application, opening, early, entry)
+            if not (outcome.may_retry and outcome.reason in _WORTH_ANOTHER_TRY):
+                break
+            log.debug("stream.retried", id=entry.id, reason=str(outcome.reason), message=outcome.message)
+        assert outcome is not None
+        return outcome
+
+    async def _take(self, target: Target) -> tuple[Pool, Tunnel]:
+        """A tunnel to the first gateway of *target* that gives one."""
+        shuffled = random.sample(target.gateways, len(target.gateways))
+        failure: Refused = NoEndpoint(f"no gateway to {target.service} is alive")
+        for address in order(shuffled, self._loads.of):
+            pool = self._pool(address, target.gateway_identity)
+            try:
+                return pool, await pool.take()
+            except Refused as refusal:
+                failure = refusal
+        raise failure
+
+    async def _relay(
+        self, pool: Pool, tunnel: Tunnel, application: Wire, opening: Opening, early: Early, entry: Entry
+    ) -> Outcome:
+        pump = Pump(tunnel, application, self._buffers, self._settings.deadlines.pump)
+        entry.pump = pump
+        try:
+            pump.start_client(opening, early)
+            return await pump.outcome
+        finally:
+            pump.stop()
+            pool.give_back(tunnel)
+
+    def _pool(self, address: Address, identity: str) -> Pool:
+        """The pool of tunnels to *address*, begun if there is none yet."""
+        if (address, identity) not in self._pools:
+            pool = Pool(
+                address,
+                lambda: self._connect(address, identity),
+                self._settings.pool,
+                opened=self._metrics.tunnel_opened,
+                closed=self._metrics.tunnel_closed,
+            )
+            self._pools[address, identity] = pool, asyncio.get_running_loop().create_task(pool.run())
+        return self._pools[address, identity][0]
+
+    async def _connect(self, address: Address, identity: str) -> Tunnel:
+        started = asyncio.get_running_loop().time()
+        try:
+            tunnel = await self._client.connect(address, identity, self._generation())
+        except BackendUnreachable:
+            raise
+        except Refused as refusal:
+            self._metrics.handshake(refusal.reason)
+            raise
+        self._metrics.handshake("ok", asyncio.get_running_loop().time() - started)
+        return tunnel

@@ -1,0 +1,227 @@
+"""
+Tunnels to one gateway, made ahead of need and used again.
+
+Whoever needs one gets an idle tunnel if there is one; otherwise a new one is dialled, and the next to
+come free, old or new, goes to who has waited longest. Idle tunnels are PINGed, since a load balancer
+may forget a silent connection without telling anybody.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from gateway.refusals import BackendUnreachable, OverLimit, Refused
+from gateway.settings import PoolSettings
+from gateway.tunnel import Tunnel
+from process.address import Address
+from process.backoff import Backoff
+
+log = structlog.get_logger()
+
+_MOST_DIALLING = 64
+"""Handshakes at once: more would only wait for each other."""
+
+_BACKOFF = Backoff(first=0.5, most=30.0)
+
+
+class Pool:
+    """The tunnels to *address*. `run` keeps it; without it nothing is made or asked ahead."""
+
+    def __init__(
+        self,
+        address: Address,
+        connect: Callable[[], Awaitable[Tunnel]],
+        settings: PoolSettings,
+        *,
+        opened: Callable[[], None],
+        closed: Callable[[], None],
+    ) -> None:
+        """*opened* and *closed* count tunnels."""
+        self.address = address
+        self._connect = connect
+        self._settings = settings
+        self._opened = opened
+        self._closed = closed
+        self._loop = asyncio.get_running_loop()
+        self._idle: list[tuple[Tunnel, float]] = []  # with the time since when; the latest used is last
+        self._all: set[Tunnel] = set()
+        self._waiting: deque[asyncio.Future[Tunnel]] = deque()
+        self._dialling: set[asyncio.Task[None]] = set()
+        self._asking: set[asyncio.Task[None]] = set()
+        self._failures = 0
+        self._retry_at = 0.0
+        self._closing = False
+        self.failure: Refused | None = None
+        """Why the last try to make a tunnel failed; None if it did not."""
+
+    def __repr__(self) -> str:
+        return (
+            f"<Pool {self.address} idle={len(self._idle)} all={len(self._all)} waiting={len(self._waiting)}>"
+        )
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """How many tunnels are idle, and how many there are."""
+        return len(self._idle), len(self._all)
+
+    async def take(self) -> Tunnel:
+        """
+        A tunnel that is free and alive; give it back when its stream is over.
+
+        Raises what a new one could not be made for, OverLimit among others.
+        """
+        while self._idle:
+            tunnel, _ = self._idle.pop()
+            tunnel.look()
+            if tunnel.usable:
+                return tunnel
+            self._discard(tunnel)
+        if self._closing:
+            raise BackendUnreachable(f"{self.address} is no gateway of ours any more")
+        future: asyncio.Future[Tunnel] = self._loop.create_future()
+        self._waiting.append(future)
+        self._dial_for_waiting()
+        try:
+            return await future
+        except asyncio.CancelledError:
+            if future.done() and not future.cancelled() and future.exception() is None:
+                self.give_back(future.result())
+            raise
+        finally:
+            if future in self._waiting:
+                self._waiting.remove(future)
+
+    def give_back(self, tunnel: Tunnel) -> None:
+        """The stream on *tunnel* is over, one way or the other."""
+        retired = tunnel.bytes_carried > self._settings.retire_after
+        if not tunnel.usable or retired or self._closing:
+            self._discard(tunnel)
+            return
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_result(tunnel)
+                return
+        self._idle.append((tunnel, self._loop.time()))
+
+    async def run(self) -> None:
+        """Keep some tunnels warm, ask the idle ones, close the unused; until cancelled."""
+        try:
+            while True:
+                self._tend(self._loop.time())
+                await asyncio.sleep(0.5)
+        finally:
+            self.close()
+            if tasks := self._dialling | self._asking:
+                await asyncio.wait(tasks)
+
+    def close(self) -> None:
+        """No gateway of ours any more: idle tunnels end now, others with their stream."""
+        self._closing = True
+        for task in self._dialling | self._asking:
+            task.cancel()
+        while self._idle:
+            self._discard(self._idle.pop()[0])
+
+    def _tend(self, now: float) -> None:
+        for tunnel, since in self._idle[:]:
+            unused = now - since > self._settings.unused and len(self._idle) > self._settings.warm
+            if unused or not tunnel.usable:
+                self._idle.remove((tunnel, since))
+                self._discard(tunnel)
+            elif now - tunnel.heard_at > self._settings.ping_every * random.uniform(0.8, 1.0):
+                self._ask(tunnel)
+        missing = self._settings.warm - len(self._idle) - len(self._dialling)
+        if missing > 0 and now >= self._retry_at:
+            for _ in range(missing):
+                self._dial()
+
+    # Dialling.
+
+    def _dial_for_waiting(self) -> None:
+        if len(self._dialling) >= min(len(self._waiting), _MOST_DIALLING):
+            return
+        if len(self._all) + len(self._dialling) >= self._settings.most:
+            if not self._all:
+                self._waiting.pop().set_exception(OverLimit(f"{self._settings.most} tunnels are dialled"))
+            return  # one of those that are in use will come free
+        self._dial()
+
+    def _dial(self) -> None:
+        task = self._loop.create_task(self._dialled())
+        self._dialling.add(task)
+        task.add_done_callback(self._dialling.discard)
+
+    async def _dialled(self) -> None:
+        try:
+            tunnel = await self._connect()
+        except Refused as refusal:
+            self._failed(refusal)
+            return
+        if self.failure is not None:
+            log.info("gateway.reached", gateway=str(self.address))
+        self.failure, self._failures, self._retry_at = None, 0, 0.0
+        self._all.add(tunnel)
+        self._opened()
+        tunnel.on_change = lambda: self._changed(tunnel)
+        self.give_back(tunnel)
+        self._dial_for_waiting()
+
+    def _failed(self, refusal: Refused) -> None:
+        """All who wait are told: they may know another gateway."""
+        if self.failure is None or self.failure.reason is not refusal.reason:
+            log.warning(
+                "gateway.unreachable",
+                gateway=str(self.address),
+                reason=refusal.reason.value,
+                message=str(refusal),
+            )
+        self.failure = refusal
+        self._retry_at = self._loop.time() + _BACKOFF.delay(self._failures, random.random())
+        self._failures += 1
+        while self._waiting:
+            future = self._waiting.popleft()
+            if not future.done():
+                future.set_exception(type(refusal)(str(refusal)))
+
+    # Tending.
+
+    def _ask(self, tunnel: Tunnel) -> None:
+        if any(task.get_name() == _name(tunnel) for task in self._asking):
+            return
+        task = self._loop.create_task(self._asked(tunnel), name=_name(tunnel))
+        self._asking.add(task)
+        task.add_done_callback(self._asking.discard)
+
+    async def _asked(self, tunnel: Tunnel) -> None:
+        try:
+            async with asyncio.timeout(self._settings.ping_timeout):
+                await tunnel.ping()
+        except (TimeoutError, Refused) as error:
+            log.warning("tunnel.silent", gateway=str(self.address), message=str(error) or "no PONG")
+            self._forget_idle(tunnel)
+            if tunnel.usable:
+                self._discard(tunnel)
+
+    def _changed(self, tunnel: Tunnel) -> None:
+        """It is lost, or its gateway wants no more streams on it."""
+        self._forget_idle(tunnel)
+        if tunnel.lost is not None or not tunnel.in_stream:
+            self._discard(tunnel)
+
+    def _forget_idle(self, tunnel: Tunnel) -> None:
+        self._idle = [(idle, since) for idle, since in self._idle if idle is not tunnel]
+
+    def _discard(self, tunnel: Tunnel) -> None:
+        if tunnel in self._all:
+            self._all.remove(tunnel)
+            tunnel.on_change = None
+            tunnel.close()
+            self._closed()
+
+
+def _name(tunnel: Tunnel) -> str:
+    return f"ping-{id(tunnel)}"

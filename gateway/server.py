@@ -1,0 +1,172 @@
+"""The two ends as processes: listeners, admin server, and an orderly end."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from gateway.current import CertificateFiles, Current
+from gateway.doors import Doors
+from gateway.inbound import Inbound
+from gateway.journal import Entry
+from gateway.lingering import Lingering
+from gateway.listener import Listener, listening_socket
+from gateway.metrics import DataPathMetrics
+from gateway.outbound import Outbound
+from gateway.routes import RouteTable, TargetTable
+from gateway.settings import Drain, InboundSettings, OutboundSettings
+from process.address import Address
+from process.admin import AdminServer, Handler, Readiness
+
+log = structlog.get_logger()
+
+_HANDSHAKE_THREADS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listening:
+    """Where a gateway is reached."""
+
+    peers: Address
+    admin: Address
+    probe: Address | None = None
+    """`/ready` and `/live` and nothing else, for load balancers and other clusters."""
+
+
+@asynccontextmanager
+async def inbound_server(
+    listening: Listening,
+    settings: InboundSettings,
+    certificates: CertificateFiles,
+    routes: Current[RouteTable],
+    readiness: Readiness,
+    metrics: DataPathMetrics,
+    registry: CollectorRegistry,
+    stopping: asyncio.Event,
+) -> AsyncIterator[None]:
+    """
+    A gateway that serves within the block, and drains when the block is left.
+
+    *readiness* decides what `/ready` says; POST `/drain` on the admin port sets *stopping*.
+    """
+    async with AsyncExitStack() as stack:
+        threads = _threads(stack)
+        lingering = await stack.enter_async_context(Lingering())
+        inbound = Inbound(
+            settings,
+            generation=certificates.current,
+            routes=routes,
+            threads=threads,
+            lingering=lingering,
+            metrics=metrics,
+        )
+        listener = await stack.enter_async_context(
+            Listener(
+                listening_socket(listening.peers),
+                inbound.serve,
+                most=settings.most_connections,
+                refused=lambda refusal: metrics.refused(refusal.reason),
+                failed=metrics.defect,
+            )
+        )
+        local = _local_routes(inbound.running, stopping)
+        admin = await stack.enter_async_context(
+            AdminServer(listening.admin, readiness, registry, local=local)
+        )
+        bound = {"listen": str(listener.address), "admin": str(admin.address)}
+        if listening.probe is not None:
+            probe = await stack.enter_async_context(AdminServer(listening.probe, readiness, None))
+            bound["probe"] = str(probe.address)
+        log.info("gateway.ready", **bound, identity=certificates.current().credentials.identity)
+        yield
+        readiness.draining()
+        await _drain_inbound(inbound, listener, settings.drain)
+
+
+async def _drain_inbound(inbound: Inbound, listener: Listener, drain: Drain) -> None:
+    """For a while all is served as ever, while peers are asked to go elsewhere; then the door closes."""
+    log.info("gateway.draining", connections=listener.connections, streams=len(inbound.running))
+    async with asyncio.TaskGroup() as both:
+        both.create_task(inbound.drain(spread=drain.delay))
+        both.create_task(asyncio.sleep(drain.delay))
+    listener.stop_accepting()
+    inbound.close()
+    await listener.until_idle(drain.timeout)
+    log.info("gateway.stopped", cut=len(inbound.running))
+
+
+@asynccontextmanager
+async def outbound_server(
+    admin: Address,
+    settings: OutboundSettings,
+    certificates: CertificateFiles,
+    readiness: Readiness,
+    metrics: DataPathMetrics,
+    registry: CollectorRegistry,
+    stopping: asyncio.Event,
+) -> AsyncIterator[Callable[[TargetTable], Awaitable[None]]]:
+    """An outbound proxy; the block gets the function that makes it offer a table of targets."""
+    async with AsyncExitStack() as stack:
+        threads = _threads(stack)
+        lingering = await stack.enter_async_context(Lingering())
+        outbound = await stack.enter_async_context(
+            Outbound(
+                settings,
+                generation=certificates.current,
+                threads=threads,
+                lingering=lingering,
+                metrics=metrics,
+            )
+        )
+        doors = await stack.enter_async_context(
+            Doors(outbound, most=settings.most_connections, refused=metrics.refused)
+        )
+        server = await stack.enter_async_context(
+            AdminServer(admin, readiness, registry, local=_local_routes(outbound.running, stopping))
+        )
+        yield _announcing(doors, server.address, certificates)
+        readiness.draining()
+        log.info("outbound.draining", streams=len(outbound.running))
+        await asyncio.sleep(settings.drain.delay)
+        doors.stop_accepting()
+        await doors.until_idle(settings.drain.timeout)
+        log.info("outbound.stopped", cut=len(outbound.running))
+
+
+def _announcing(
+    doors: Doors, admin: Address, certificates: CertificateFiles
+) -> Callable[[TargetTable], Awaitable[None]]:
+    """Follow a table; after the first one the proxy says that it is ready."""
+    said = False
+
+    async def follow(table: TargetTable) -> None:
+        nonlocal said
+        await doors.follow(table)
+        if not said:
+            said = True
+            identity = certificates.current().credentials.identity
+            log.info("outbound.ready", listen=doors.listening, admin=str(admin), identity=identity)
+
+    return follow
+
+
+def _threads(stack: AsyncExitStack) -> ThreadPoolExecutor:
+    return stack.enter_context(
+        ThreadPoolExecutor(max_workers=_HANDSHAKE_THREADS, thread_name_prefix="handshake")
+    )
+
+
+def _local_routes(running: Iterable[Entry], stopping: asyncio.Event) -> dict[tuple[str, str], Handler]:
+    async def connections(request: web.Request) -> web.Response:
+        return web.json_response([entry.as_dict() for entry in running])
+
+    async def drain(request: web.Request) -> web.Response:
+        stopping.set()
+        return web.Response(status=202, text="draining\n")
+
+    return {("GET", "/connections"): connections, ("POST", "/drain"): drain}

@@ -1,0 +1,85 @@
+"""Making a tunnel to a gateway, and asking a gateway whether it lives."""
+
+import asyncio
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from certs.generation import Generation
+from gateway import handshake
+from gateway.buffers import Buffers
+from gateway.channel import Channel
+from gateway.dial import dial
+from gateway.refusals import Refused, TooSlow
+from gateway.settings import Deadlines
+from gateway.tunnel import Tunnel
+from process.address import Address
+
+
+@dataclass(frozen=True, slots=True)
+class TunnelClient:
+    """What is needed to make tunnels; without any state of its own."""
+
+    threads: Executor
+    buffers: Buffers
+    deadlines: Deadlines
+    allow_loopback: bool
+
+    async def connect(self, address: Address, identity: str, generation: Generation) -> Tunnel:
+        """
+        A tunnel to *address*, whose certificate says *identity*, and which has let us in.
+
+        In TLS 1.3 a client has finished before the server has judged it, so PING goes out with our
+        last handshake message, and only its PONG says that we are in.
+
+        Raises BackendUnreachable, PeerUntrusted, ProtocolViolation, PeerGone and TooSlow.
+        """
+        wire, _ = await dial(
+            (address,),
+            each=self.deadlines.connect,
+            total=self.deadlines.connect_total,
+            allow_loopback=self.allow_loopback,
+        )
+        try:
+            async with asyncio.timeout(self.deadlines.handshake):
+                secured = await handshake.connect(wire, generation, identity, self.threads)
+                channel = Channel(wire, secured.engine, self.buffers, secured.unread)
+                tunnel = Tunnel(channel, secured.peer, "client")
+                tunnel.start()
+                await tunnel.ping()
+                return tunnel
+        except TimeoutError:
+            wire.reset()
+            raise TooSlow(f"the handshake with {address} took over {self.deadlines.handshake:g} s") from None
+        except BaseException:
+            wire.close()
+            raise
+
+
+class ProbeFailed(Exception):
+    """A gateway did not answer as a living gateway does; `str()` says how."""
+
+
+class Probe:
+    """Asks gateways over the real door: connect, mutual TLS, PING, PONG."""
+
+    def __init__(self, client: TunnelClient) -> None:
+        self._client = client
+
+    async def __call__(
+        self, address: Address, identity: str, generation: Generation, *, deadline: float
+    ) -> float:
+        """Seconds from PING to PONG on a new tunnel. Raises ProbeFailed, within *deadline* seconds."""
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(deadline):
+                tunnel = await self._client.connect(address, identity, generation)
+                try:
+                    asked = loop.time()
+                    await tunnel.ping()
+                    return loop.time() - asked
+                finally:
+                    tunnel.close()
+        except TimeoutError:
+            raise ProbeFailed(f"no answer within {deadline:g} s") from None
+        except Refused as refusal:
+            raise ProbeFailed(str(refusal)) from refusal
