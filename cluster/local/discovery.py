@@ -94,8 +94,13 @@ def _resource_list(group: str, version: str) -> Raw:
 def _entries(row: Resource) -> Iterable[Raw]:
     kind = row.kind
     about = {"singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind}
-    short = {"shortNames": list(kind.short_names)} if kind.short_names else {}
-    yield {"name": kind.plural, **about, "verbs": ["create"] if row is TOKEN_REVIEWS else _VERBS, **short}
+    more = {"shortNames": list(kind.short_names), "categories": list(row.categories)}
+    yield {
+        "name": kind.plural,
+        **about,
+        "verbs": ["create"] if row is TOKEN_REVIEWS else _VERBS,
+        **{name: value for name, value in more.items() if value},
+    }
     if row.has_status:
         yield {"name": f"{kind.plural}/status", **about, "verbs": ["get", "patch", "update"]}
     if row.issues_tokens:

@@ -137,7 +137,8 @@ class Invalid(Refused):
             for mistake in mistakes
         ]
         title = f"{kind.kind}.{kind.group}" if kind.group else kind.kind
-        return cls(f'{title} "{name}" is invalid: {what}', **about(kind, name), causes=causes)
+        details = about(kind, name) | {"kind": kind.kind}
+        return cls(f'{title} "{name}" is invalid: {what}', **details, causes=causes)
 
 
 class NotServed(Refused):

@@ -51,6 +51,9 @@ class Resource:
     issues_tokens: bool = False
     """Whether there is a `token` subresource."""
 
+    categories: tuple[str, ...] = ()
+    """What else `kubectl get` may call it, as `all`."""
+
     takes_along: Kind | None = None
     """The kind whose object of the same name goes when one of these is deleted."""
 
@@ -104,6 +107,7 @@ RESOURCES = (
         check=validation.service,
         fill=defaults.service,
         named=service_name,
+        categories=("all",),
         has_status=True,
         selectable=("spec.clusterIP", "spec.type"),
         merge_keys={"spec.ports": "port"},
@@ -194,6 +198,7 @@ RESOURCES = (
         ),
         check=validation.pod,
         fill=defaults.pod,
+        categories=("all",),
         has_status=True,
         selectable=(
             "spec.nodeName",
@@ -217,6 +222,7 @@ RESOURCES = (
         ),
         check=validation.deployment,
         fill=defaults.deployment,
+        categories=("all",),
         has_status=True,
         counts_generations=True,
         merge_keys={f"spec.template.spec.{path}": key for path, key in _POD_SPEC.items()},

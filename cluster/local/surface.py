@@ -18,7 +18,7 @@ import yaml
 from aiohttp import web
 
 from cluster.kinds import TOKEN_REVIEW
-from cluster.local import discovery, patches, selectors, tables
+from cluster.local import discovery, patches, protobuf, selectors, tables
 from cluster.local.locations import Location, locate
 from cluster.local.paging import page
 from cluster.local.refusals import (
@@ -359,6 +359,8 @@ async def _body(request: web.Request) -> Raw:
 
 # Any: what a client sent; `Registry` and `patches` look at its form.
 def _parsed(data: bytes, content_type: str) -> Any:
+    if content_type == protobuf.MEDIA_TYPE:
+        return protobuf.read(data)
     if content_type in ("application/yaml", "application/x-yaml"):
         try:
             return yaml.safe_load(data)

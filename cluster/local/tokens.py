@@ -11,7 +11,7 @@ import binascii
 import hashlib
 import hmac
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -138,7 +138,7 @@ class Authority:
 
 def signed(key: bytes, claims: Raw) -> str:
     """*claims* as a JWT."""
-    text = f"{_encoded(json.dumps(_HEADER).encode())}.{_encoded(json.dumps(claims).encode())}"
+    text = f"{_part(_HEADER)}.{_part(claims)}"
     return f"{text}.{_encoded(hmac.digest(key, text.encode(), hashlib.sha256))}"
 
 
@@ -154,6 +154,10 @@ def verified(key: bytes, token: str) -> dict[str, Any]:
     except (binascii.Error, ValueError) as error:
         raise NotAuthentic("the token is not one of this cluster") from error
     return claims
+
+
+def _part(value: Mapping[str, Any]) -> str:
+    return _encoded(json.dumps(value, separators=(",", ":")).encode())
 
 
 def _encoded(data: bytes) -> str:
