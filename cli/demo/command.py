@@ -5,10 +5,10 @@ import json
 import random
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
@@ -23,6 +23,10 @@ from cli.errors import explained
 from cli.options import Output, OutputFormat, print_json
 from cluster.errors import ClusterError
 from process.run import Stopping, run
+
+T = TypeVar("T")
+
+INTERRUPTED = 130
 
 
 @asynccontextmanager
@@ -60,10 +64,14 @@ async def _judge(step: Step, stage: Stage) -> Verdict:
     return Verdict(step.name, ok, round(time.monotonic() - begun, 2), detail)
 
 
-async def demonstrate(said: Programme, *, keep: bool, as_json: bool) -> int:
-    """The whole demo; the exit code."""
+async def demonstrate(stopping: Stopping, said: Programme, *, keep: bool, as_json: bool) -> int:
+    """The whole demo, or as much of it as there is time for; the exit code. Nothing is left of it."""
     async with staged() as stage:
-        verdicts = await play((*STORY, *KEEP) if keep else STORY, stage, said)
+        steps = (*STORY, *KEEP) if keep else STORY
+        verdicts = await _unless(stopping, play(steps, stage, said))
+        if verdicts is None:
+            said.line("Stopped; cleaning up.", "dim")
+            return INTERRUPTED
         said.end(verdicts)
         ok = all(verdict.ok for verdict in verdicts)
         if keep and ok:
@@ -73,14 +81,24 @@ async def demonstrate(said: Programme, *, keep: bool, as_json: bool) -> int:
             else:
                 said.try_next(stage, url)
                 said.line("\nIt keeps running until Ctrl-C.", "bold")
-            await _watch(stage.processes.children, said)
+            await _unless(stopping, _watch(stage.processes.children, said))
         elif as_json:
             print_json(programme.as_object(verdicts))
         elif ok:
-            said.line(
-                f"\nNext:  {programme.our_command()} demo --keep    leaves it running, for kubectl and curl."
-            )
+            said.line(f"\nNext:  {programme.our_command()} demo --keep    leaves it running, to try things.")
         return 0 if ok else 1
+
+
+async def _unless(stopping: Stopping, work: Coroutine[Any, Any, T]) -> T | None:
+    """The result of *work*, or None if it was ended because we are to stop."""
+    task, asked = asyncio.ensure_future(work), asyncio.ensure_future(stopping.wait())
+    try:
+        await asyncio.wait((task, asked), return_when=asyncio.FIRST_COMPLETED)
+        return task.result() if task.done() else None
+    finally:
+        for part in (task, asked):
+            part.cancel()
+        await asyncio.wait((task, asked))
 
 
 async def _watch(children: Sequence[Child], said: Programme) -> None:
@@ -90,24 +108,7 @@ async def _watch(children: Sequence[Child], said: Programme) -> None:
         await child.process.wait()
         said.line(programme.ended(child))
 
-    await asyncio.gather(*map(ends, children))
-    await asyncio.Event().wait()
-
-
-async def _until_stopped(stopping: Stopping, said: Programme, *, keep: bool, as_json: bool) -> int:
-    """The demo, or as much of it as there is time for; what it made is cleaned up either way."""
-    demo = asyncio.ensure_future(demonstrate(said, keep=keep, as_json=as_json))
-    asked = asyncio.ensure_future(stopping.wait())
-    try:
-        await asyncio.wait((demo, asked), return_when=asyncio.FIRST_COMPLETED)
-        if demo.done():
-            return demo.result()
-        said.line("\nCleaning up.", "dim")
-        return 130
-    finally:
-        for task in (demo, asked):
-            task.cancel()
-        await asyncio.wait((demo, asked))
+    await asyncio.gather(*map(ends, children), asyncio.Event().wait())
 
 
 def command(
@@ -127,5 +128,5 @@ def command(
     as_json = output is OutputFormat.JSON
     said = Programme(Console(stderr=as_json, highlight=False))
     with explained(NoNetwork, OSError):
-        code = run(lambda stopping: _until_stopped(stopping, said, keep=keep, as_json=as_json))
+        code = run(lambda stopping: demonstrate(stopping, said, keep=keep, as_json=as_json))
     raise typer.Exit(code)

@@ -51,9 +51,11 @@ def as_running(verdicts: Sequence[Verdict], stage: Stage, url: str) -> dict[str,
 def to_try(stage: Stage, url: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """What to try next: a sentence, and lines that work when pasted."""
     kubeconfigs = ":".join(str(site.kubeconfig) for site in stage.sites)
-    gateway = f"{stage.east.gateway}"
-    client = f"-connect {gateway} -alpn jackstay/1 -CAfile {_quoted(stage.anchor.certificate)}"
-    shown = f"-cert {_quoted(stage.client.certificate)} -key {_quoted(stage.client.key)}"
+    client = f"openssl s_client -quiet -no_ign_eof -connect {stage.east.gateway} -alpn jackstay/1"
+    client += f" -CAfile {_quoted(stage.anchor.certificate)}"
+    chain = _quoted(stage.client.certificate)
+    shown = f"-cert {chain} -cert_chain {chain} -key {_quoted(stage.client.key)}"
+    ping = "(printf '\\10\\0\\0\\4pong'; sleep 1) |"  # a frame PING, as in observe.PING
     yield (
         "Both clusters:",
         (
@@ -82,11 +84,8 @@ def to_try(stage: Stage, url: str) -> Iterator[tuple[str, tuple[str, ...]]]:
         (f"kubectl --context west -n {TEST} delete service {PODINFO}-east",),
     )
     yield (
-        "A stranger is refused, a workload of west's is not:",
-        (
-            f"openssl s_client {client} </dev/null",
-            f"openssl s_client {client} {shown} </dev/null",
-        ),
+        "Who shows no certificate is refused; a workload of west's has its ping answered with a pong:",
+        (f"{ping} {client}", f"{ping} {client} {shown}"),
     )
     anchors = f"--trust-anchors {_quoted(stage.anchor.certificate)}"
     yield (

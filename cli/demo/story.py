@@ -26,7 +26,7 @@ from cli.manifests import (
     namespace,
     service_account,
 )
-from cli.options import NAMESPACE
+from cli.options import CLUSTER_DOMAIN, NAMESPACE
 from cluster.client import Cluster
 from cluster.kinds import ENDPOINTS, LINK, POD, SERVICE
 from cluster.kinds import NAMESPACE as NAMESPACE_KIND
@@ -153,7 +153,8 @@ async def install(stage: Stage) -> str:
         *east.reached,
         *("--listen", str(east.gateway), "--probe", str(east.probe), "--admin", str(east.gateway_admin)),
         *(*stage.files("gateway").options, *anchors),
-        *("--cluster-name", east.name, "--cluster-domain", "cluster.local", "--allow-loopback-backends"),
+        *("--cluster-name", east.name, "--cluster-domain", CLUSTER_DOMAIN),
+        *("--allow-loopback-backends", "--drain-delay", "0"),
     )
     mirror = await stage.processes.start(
         "mirror-west",
@@ -275,12 +276,18 @@ async def _knock(stage: Stage, shown: tuple[Path, Path] | None) -> str:
 
 
 async def gateways(stage: Stage) -> str:
-    """`jackstay gateways` shows the gateway of east, alive."""
-    printed = await stage.processes.run("gateways", *stage.west.reached, "-o", "json")
-    (row,) = json.loads(printed)
-    if (row["clusterName"], row["alive"], row["numberOfServices"]) != (stage.east.name, True, 1):
-        raise Failed(f"it shows {row}")
-    return f"east: alive, {row['numberOfServices']} service, {row['latency']} ms"
+    """`jackstay gateways` shows the gateway of east, alive, and what comes through it."""
+    return await until(
+        partial(_shown_alive, stage), "`jackstay gateways` of west", stage.processes["mirror-west"]
+    )
+
+
+async def _shown_alive(stage: Stage) -> str:
+    rows = json.loads(await stage.processes.run("gateways", *stage.west.reached, "-o", "json"))
+    shown = [(row["clusterName"], row["alive"], row["numberOfServices"]) for row in rows]
+    if shown != [(stage.east.name, True, 1)]:
+        raise NotYet(f"it shows {rows}")
+    return f"east: alive, 1 service, {rows[0]['latency']} ms away"
 
 
 async def withdraw(stage: Stage) -> str:

@@ -15,11 +15,13 @@ import typer
 from typer.testing import CliRunner
 
 from certs.authority import new_key
-from certs.service import AUDIENCE, TokenRefused
+from certs.service import AUDIENCE, ReviewFailed, TokenRefused
 from certs.signing_request import make
 from cli import identity
 from cli.errors import CliError
-from cluster.client import Reviewed
+from cluster.client import Cluster, Reviewed
+from cluster.kinds import NAMESPACE, SERVICE_ACCOUNT
+from tests.support.cluster import local_cluster
 from tests.support.pki import Pki
 
 PKI = Pki.make()
@@ -146,3 +148,28 @@ async def test_the_process_says_where_it_listens_and_ends_on_sigterm(tmp_path: P
                 assert 'jackstay_identity_requests_total{result="unavailable"} 1.0' in await answer.text()
         process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(process.wait, 10) == 0
+
+
+async def test_a_local_cluster_says_whose_a_token_is_and_for_whom() -> None:
+    async with local_cluster() as local, Cluster(local.access) as cluster:
+        for kind, name, metadata in (
+            (NAMESPACE, "test", {"name": "test"}),
+            (SERVICE_ACCOUNT, "web", {"name": "web", "namespace": "test"}),
+        ):
+            body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata}
+            assert (await cluster.create(kind, body))["metadata"]["name"] == name
+        reviewer = identity.ClusterReviewer(cluster)
+        ours = await cluster.create_token("test", "web", audiences=[AUDIENCE], seconds=3600)
+        assert await reviewer.review(ours.token, AUDIENCE) == ("test", "web")
+        others = await cluster.create_token("test", "web", audiences=["another"], seconds=3600)
+        for token in (others.token, ours.token + "x", "forged"):
+            with pytest.raises(TokenRefused):
+                await reviewer.review(token, AUDIENCE)
+
+
+async def test_a_cluster_that_cannot_be_asked_gives_no_verdict() -> None:
+    async with local_cluster() as local:
+        access = local.access
+    async with Cluster(access, deadline=2.0) as cluster:
+        with pytest.raises(ReviewFailed):
+            await identity.ClusterReviewer(cluster).review("t", AUDIENCE)
