@@ -16,6 +16,11 @@ CURVES = {"secp256r1": "P-256", "secp384r1": "P-384"}
 HASHES = ("sha256", "sha384", "sha512")
 RSA_BITS = range(2048, 4097)
 
+# Odd serial numbers and names over 64 characters, as Linkerd writes them, are warnings of
+# `cryptography` each time. What a stranger sends may not write on our stderr, and a filter
+# around each reading would not do: handshakes run in threads.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"(certs|cryptography)(\.|$)")
+
 Extension = TypeVar("Extension", bound=x509.ExtensionType)
 
 
@@ -41,17 +46,6 @@ def _reading(what: str) -> Iterator[None]:
         raise InvalidCertificate(f"{what} cannot be read: {error}") from error
 
 
-@contextmanager
-def quietly() -> Iterator[None]:
-    """
-    Without the warnings of `cryptography` about odd names and numbers, which a stranger chooses:
-    a common name over 64 characters, as Linkerd writes them, is one. Not for threads.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
-
-
 def digest_for(key: object) -> hashes.SHA256 | hashes.SHA384:
     """The hash that *key* signs over."""
     curve = getattr(key, "curve", None)
@@ -64,6 +58,10 @@ def parse(der: bytes) -> x509.Certificate:
         certificate = x509.load_der_x509_certificate(der)
         _ = certificate.version, certificate.serial_number, certificate.signature_hash_algorithm
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    # The one byte that no signature covers and `cryptography` does not look at: how many bits
+    # of the signature's last byte do not count.
+    if not der.endswith(b"\0" + certificate.signature):
+        raise InvalidCertificate("the signature is not made of whole bytes")
     with _reading("an extension"):
         _ = certificate.extensions
     with _reading("the public key"):

@@ -217,8 +217,7 @@ def _speaks_for(link: x509.Certificate, found: Names | None) -> str:
 
 
 def _distinguished(link: x509.Certificate, which: Literal["subject", "issuer"]) -> str:
-    with certificate.quietly():
-        try:
-            return str(getattr(link, which).rfc4514_string())
-        except ValueError:
-            return "(unreadable)"
+    try:
+        return str(getattr(link, which).rfc4514_string())
+    except ValueError:
+        return "(unreadable)"

@@ -42,6 +42,8 @@ def check_link(link: x509.Certificate, *, below: int, role: Literal["client", "s
 def _check_any(link: x509.Certificate) -> None:
     if link.version is not x509.Version.v3:
         raise InvalidCertificate("it is not an X.509 version 3 certificate")
+    if link.serial_number <= 0:
+        raise InvalidCertificate("its serial number is not positive")
     certificate.check_key(link)
     certificate.check_signature_hash(link)
     signer = extension(link, x509.AuthorityKeyIdentifier)

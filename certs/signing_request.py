@@ -7,7 +7,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from certs import certificate, pem
-from certs.certificate import quietly
 from certs.credentials import PrivateKey
 from certs.identity import Identity
 
@@ -38,9 +37,8 @@ def read(data: bytes, identity: Identity) -> ec.EllipticCurvePublicKey:
     """
     request = _parsed(data)
     try:
-        with quietly():
-            key, signed = request.public_key(), request.is_signature_valid
-            subject, extensions = list(request.subject), request.extensions
+        key, signed = request.public_key(), request.is_signature_valid
+        subject, extensions = list(request.subject), request.extensions
     except (
         ValueError,
         TypeError,

@@ -44,7 +44,7 @@ def test_a_common_name_that_says_the_same_is_taken() -> None:
     assert read(requested(dns(WEB.dns_name), subject=subject), WEB) == KEY.public_key()
 
 
-@pytest.mark.filterwarnings("ignore:Attribute's length")  # of making it here; reading it must not warn
+@pytest.mark.filterwarnings("ignore:Attribute's length:UserWarning")
 def test_a_common_name_of_82_characters_as_linkerd_sends_it_is_taken() -> None:
     subject = ((NameOID.COMMON_NAME, LONG.dns_name),)
     assert read(requested(dns(LONG.dns_name), subject=subject), LONG) == KEY.public_key()
@@ -102,6 +102,7 @@ def test_a_request_for_anything_else_is_refused(data: bytes, said: str) -> None:
         read(data, WEB)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @given(st.integers(min_value=0, max_value=len(GOOD) - 1), st.integers(min_value=0, max_value=255))
 def test_no_changed_byte_gets_another_key_certified(position: int, byte: int) -> None:
     changed = bytearray(GOOD)

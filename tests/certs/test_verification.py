@@ -1,8 +1,11 @@
 """Good chains, and bad ones with one flaw each."""
 
+import subprocess
+import sys
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import ip_address
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -10,6 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from hypothesis import given
+from hypothesis import strategies as st
 
 from certs.identity import Identity
 from certs.verification import Untrusted, verify
@@ -363,3 +368,60 @@ def test_a_chain_may_end_at_any_of_several_anchors() -> None:
 def test_the_peer_lives_as_long_as_the_shortest_of_its_chain() -> None:
     made = forge(leaf=but(end=NOW + 3 * HOUR), issuer=but(end=NOW + 2 * HOUR), root=but(end=NOW + 4 * HOUR))
     assert verify(made.chain, made.bundle, role="client", at=NOW).not_after == NOW + 2 * HOUR
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_no_changed_byte_of_a_leaf_is_taken() -> None:
+    made = forge()
+    leaf, *issuers = made.chain
+    for position in range(len(leaf)):
+        for bit in (0x01, 0x20, 0x80):
+            changed = bytearray(leaf)
+            changed[position] ^= bit
+            refused([bytes(changed), *issuers], made)
+
+
+def test_a_signature_whose_last_bits_do_not_count_is_refused() -> None:
+    """No signature covers that number, so the same certificate would have several forms."""
+    made = forge()
+    # Every other signature ends in a bit that is 0, which may be said not to count.
+    while (signature := made.certificates[0].signature)[-1] & 1:
+        made = forge()
+    leaf, *issuers = made.chain
+    changed = leaf.removesuffix(b"\0" + signature) + b"\1" + signature
+    assert "whole bytes" in refused([changed, *issuers], made)
+
+
+GARBAGE_UNDER = forge()
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@given(st.binary(max_size=200))
+def test_garbage_in_the_place_of_a_certificate_is_refused(data: bytes) -> None:
+    refused([data, GARBAGE_UNDER.chain[1]], GARBAGE_UNDER)
+    refused([GARBAGE_UNDER.chain[0], data], GARBAGE_UNDER)
+
+
+def test_what_a_stranger_sends_writes_nothing_on_stderr() -> None:
+    """A serial number of 0 is a warning of the library, which would break a JSON log."""
+    made = forge()
+    leaf = made.chain[0]
+    at = leaf.index(made.certificates[0].serial_number.to_bytes(20))
+    changed = leaf[:at] + bytes(19) + b"\1" + leaf[at + 20 :]
+    negative = leaf[:at] + b"\x80" + leaf[at + 1 :]
+    program = "import sys, certs.certificate as c\nfor der in sys.argv[1:]: c.parse(bytes.fromhex(der))"
+    ran = subprocess.run(
+        [sys.executable, "-c", program, changed.hex(), negative.hex()],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        check=False,
+    )
+    assert b"Warning" not in ran.stderr
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_serial_number_that_is_not_positive_is_refused() -> None:
+    made = forge()
+    leaf = bytearray(made.chain[0])
+    leaf[leaf.index(made.certificates[0].serial_number.to_bytes(20))] |= 0x80
+    assert "serial number" in refused([bytes(leaf), *made.chain[1:]], made)
