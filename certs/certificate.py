@@ -15,6 +15,8 @@ LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
 CURVES = {"secp256r1": "P-256", "secp384r1": "P-384"}
 HASHES = ("sha256", "sha384", "sha512")
 RSA_BITS = range(2048, 4097)
+LITTLE = 0.3
+"""The part of a lifetime that is left when it is time to worry."""
 
 # Odd serial numbers and names over 64 characters, as Linkerd writes them, are warnings of
 # `cryptography` each time. What a stranger sends may not write on our stderr, and a filter
@@ -80,6 +82,12 @@ def extension(certificate: x509.Certificate, kind: type[Extension]) -> x509.Exte
 def valid_at(certificate: x509.Certificate, at: datetime) -> bool:
     """Whether *at* lies within its time."""
     return certificate.not_valid_before_utc <= at <= certificate.not_valid_after_utc
+
+
+def ends_soon(certificate: x509.Certificate, at: datetime) -> bool:
+    """Whether less than LITTLE of its lifetime is left at *at*, or none."""
+    begin, end = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return end - at < LITTLE * (end - begin)
 
 
 def validity(certificate: x509.Certificate) -> str:

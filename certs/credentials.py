@@ -50,6 +50,10 @@ class Credentials:
         """Until when the whole chain is valid."""
         return min(link.not_valid_after_utc for link in self.chain)
 
+    def ends_soon(self, at: datetime) -> bool:
+        """Whether a certificate of the chain has little of its lifetime left at *at*: time to warn."""
+        return any(certificate.ends_soon(link, at) for link in self.chain)
+
     @classmethod
     def from_pem(cls, chain: bytes, key: bytes) -> Self:
         """Read a chain, leaf first, and its key. Raises InvalidCredentials."""

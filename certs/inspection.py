@@ -21,8 +21,6 @@ from certs.verification import Role, Untrusted
 
 Kind = Literal["trust anchor", "issuer", "leaf"]
 ROLES: tuple[Role, ...] = ("client", "server")
-LITTLE = 0.3
-"""The part of a lifetime that is left when we begin to warn."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,64 +99,81 @@ def inspect(files: Sequence[Opened], *, at: datetime, bundle: TrustBundle | None
 def _report(
     file: Opened, leaves: Sequence[x509.Certificate], at: datetime, bundle: TrustBundle | None
 ) -> Report:
-    wrong = [*file.wrong, *_wrong(file.chain, at, bundle), *_wrong_keys(file.keys, leaves)]
+    chain = file.chain
+    wrong = [*file.wrong, *_wrong_each(chain, at), *_wrong_order(chain), *_wrong_keys(file.keys, leaves)]
+    warnings = [*_ending(chain, at)]
+    for refusals in (_by_role(chain), _by_role_under(chain, at, bundle)):
+        # Good for neither end is wrong; good for one of them may be what was wanted.
+        (wrong if len(refusals) == len(ROLES) else warnings).extend(refusals)
     return Report(
         file.file,
-        tuple(_shown(link, at) for link in file.chain),
+        tuple(_shown(link, at) for link in chain),
         tuple(certificate.key_type(key.public_key()) for key in file.keys),
         tuple(dict.fromkeys(wrong)),
-        tuple(_warnings(file.chain, at)),
+        tuple(dict.fromkeys(warnings)),
     )
 
 
-def _wrong(chain: Sequence[x509.Certificate], at: datetime, bundle: TrustBundle | None) -> Iterable[str]:
-    for number, link in enumerate(chain):
-        yield from _wrong_alone(link, f"certificate {number + 1} ({_kind(link)})", number, at)
+def _wrong_each(chain: Sequence[x509.Certificate], at: datetime) -> Iterable[str]:
+    for number, link in enumerate(chain, 1):
+        kind = _kind(link)
+        what = f"certificate {number} ({kind})"
+        if at > link.not_valid_after_utc:
+            yield f"{what} has expired: it was valid {certificate.validity(link)}"
+        if at < link.not_valid_before_utc:
+            yield f"{what} is not valid yet: it is valid {certificate.validity(link)}"
+        try:
+            if kind == "trust anchor":
+                certificate.check_anchor(link)
+            elif kind == "leaf":
+                names(link)
+        except InvalidCertificate as error:
+            yield f"{what}: {error}"
+
+
+def _wrong_order(chain: Sequence[x509.Certificate]) -> Iterable[str]:
     if all(_kind(link) == "trust anchor" for link in chain):
-        return
+        return  # a bundle, and no chain
     for number, (link, above) in enumerate(pairwise(chain), 1):
         if not certificate.issued_by(link, above):
             yield (
                 f"certificate {number} is not signed by certificate {number + 1}: "
                 "the order is leaf, its issuer, and so on upwards"
             )
-    if bundle is not None:
-        yield from _wrong_under(chain, at, bundle)
 
 
-def _wrong_alone(link: x509.Certificate, what: str, below: int, at: datetime) -> Iterable[str]:
-    kind = _kind(link)
-    if at > link.not_valid_after_utc:
-        yield f"{what} has expired: it was valid {certificate.validity(link)}"
-    if at < link.not_valid_before_utc:
-        yield f"{what} is not valid yet: it is valid {certificate.validity(link)}"
-    try:
-        if kind == "trust anchor":
-            certificate.check_anchor(link)
-        elif kind == "leaf":
-            names(link)
-    except InvalidCertificate as error:
-        yield f"{what}: {error}"
-    if kind != "trust anchor":
-        for role in ROLES:
+def _by_role(chain: Sequence[x509.Certificate]) -> list[str]:
+    """Why peers would refuse it whatever their anchors are: as a client's, as a server's."""
+    refusals = []
+    for role in ROLES:
+        for number, link in enumerate(chain, 1):
+            kind = _kind(link)
             try:
-                profile.check_link(link, below=0 if kind == "leaf" else max(below, 1), role=role)
+                if kind != "trust anchor":
+                    below = 0 if kind == "leaf" else max(number - 1, 1)
+                    profile.check_link(link, below=below, role=role)
             except InvalidCertificate as error:
-                yield f"{what}, as a {role}'s: {error}"
+                refusals.append(f"certificate {number} ({kind}), as a {role}'s: {error}")
+                break
+    return refusals
 
 
-def _wrong_under(chain: Sequence[x509.Certificate], at: datetime, bundle: TrustBundle) -> Iterable[str]:
-    if _kind(chain[0]) == "leaf":
-        sent = [link.public_bytes(Encoding.DER) for link in chain]
-        for role in ROLES:
-            try:
-                verification.verify(sent, bundle, role=role, at=at)
-            except Untrusted as error:
-                yield f"peers would refuse it as a {role}: {error}"
-    elif not any(
-        link == anchor or certificate.issued_by(link, anchor) for link in chain for anchor in bundle.anchors
-    ):
-        yield "none of the trust anchors signed it: peers would refuse every leaf under it"
+def _by_role_under(chain: Sequence[x509.Certificate], at: datetime, bundle: TrustBundle | None) -> list[str]:
+    """Why peers who hold *bundle* would refuse it."""
+    if bundle is None or not chain:
+        return []
+    if _kind(chain[0]) != "leaf":
+        vouched = any(link == a or certificate.issued_by(link, a) for link in chain for a in bundle.anchors)
+        sentence = "none of the trust anchors signed it: peers would refuse every leaf under it"
+        return [] if vouched else [sentence] * len(ROLES)
+    sent = [link.public_bytes(Encoding.DER) for link in chain]
+    refusals = []
+    for role in ROLES:
+        try:
+            verification.verify(sent, bundle, role=role, at=at)
+        except Untrusted as error:
+            refusals.append(f"peers would refuse it as a {role}: {error}")
+    return refusals
 
 
 def _wrong_keys(keys: Sequence[PrivateKey], leaves: Sequence[x509.Certificate]) -> Iterable[str]:
@@ -167,13 +182,11 @@ def _wrong_keys(keys: Sequence[PrivateKey], leaves: Sequence[x509.Certificate]) 
             yield "the key belongs to none of the certificates given: one of the two was replaced alone"
 
 
-def _warnings(chain: Sequence[x509.Certificate], at: datetime) -> Iterable[str]:
+def _ending(chain: Sequence[x509.Certificate], at: datetime) -> Iterable[str]:
     for number, link in enumerate(chain, 1):
-        left = link.not_valid_after_utc - at
-        if at <= link.not_valid_after_utc and left < LITTLE * (
-            link.not_valid_after_utc - link.not_valid_before_utc
-        ):
-            yield f"certificate {number} ({_kind(link)}) ends in {in_words(left)}: renew it"
+        if at <= link.not_valid_after_utc and certificate.ends_soon(link, at):
+            left = in_words(link.not_valid_after_utc - at)
+            yield f"certificate {number} ({_kind(link)}) ends in {left}: renew it"
 
 
 def _kind(link: x509.Certificate) -> Kind:

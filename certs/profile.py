@@ -18,8 +18,11 @@ PURPOSE = {"client": ExtendedKeyUsageOID.CLIENT_AUTH, "server": ExtendedKeyUsage
 def check(path: Sequence[x509.Certificate], role: Literal["client", "server"]) -> None:
     """Raises InvalidCertificate unless *path*, from a leaf to its anchor, is as we take it."""
     for below, link in enumerate(path[:-1]):
-        check_link(link, below=below, role=role)
-        _check_signer(link, path[below + 1], below)
+        try:
+            check_link(link, below=below, role=role)
+            _check_signer(link, path[below + 1])
+        except InvalidCertificate as error:
+            raise InvalidCertificate(f"the {place(below)}: {error}") from error
 
 
 def place(below: int) -> str:
@@ -29,14 +32,11 @@ def place(below: int) -> str:
 
 def check_link(link: x509.Certificate, *, below: int, role: Literal["client", "server"]) -> None:
     """The same for one certificate with *below* others beneath it: 0 for a leaf, 1 for its issuer."""
-    try:
-        _check_any(link)
-        if below:
-            _check_issuer(link, below, role)
-        else:
-            _check_leaf(link, role)
-    except InvalidCertificate as error:
-        raise InvalidCertificate(f"the {place(below)}: {error}") from error
+    _check_any(link)
+    if below:
+        _check_issuer(link, below, role)
+    else:
+        _check_leaf(link, role)
 
 
 def _check_any(link: x509.Certificate) -> None:
@@ -55,13 +55,11 @@ def _check_any(link: x509.Certificate) -> None:
         raise InvalidCertificate("its authority key identifier is marked critical, which it must not be")
 
 
-def _check_signer(link: x509.Certificate, signer: x509.Certificate, below: int) -> None:
+def _check_signer(link: x509.Certificate, signer: x509.Certificate) -> None:
     named = extension(link, x509.AuthorityKeyIdentifier)
     own = extension(signer, x509.SubjectKeyIdentifier)
     if named is not None and own is not None and named.value.key_identifier != own.value.digest:
-        raise InvalidCertificate(
-            f"the {place(below)}: it names another key as its signer's than the one above it"
-        )
+        raise InvalidCertificate("it names another key as its signer's than that of the one above it")
 
 
 def _check_issuer(link: x509.Certificate, below: int, role: Literal["client", "server"]) -> None:

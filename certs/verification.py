@@ -110,12 +110,14 @@ def _path(
 def _sentence(sent: Sequence[x509.Certificate], role: Role, at: datetime, error: Exception) -> str:
     """What is wrong, in words: our own if we know, since the verifier's are for programmers."""
     for below, link in enumerate(sent):
+        if below and link.subject == link.issuer:
+            continue  # a root, sent along; its form is not ours to judge
         if not certificate.valid_at(link, at):
             return f"the {profile.place(below)} is not valid now, but {certificate.validity(link)}"
         try:
             profile.check_link(link, below=below, role=role)
         except InvalidCertificate as flaw:
-            return str(flaw)
+            return f"the {profile.place(below)}: {flaw}"
     said = str(error)
     for part, sentence in _IN_WORDS.items():
         if part in said:

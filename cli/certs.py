@@ -1,10 +1,8 @@
 """`jackstay certs`: make trust anchors, issuers and leaves, and see what is in such files."""
 
-from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -15,9 +13,10 @@ from certs.authority import Authority, CannotIssue
 from certs.credentials import InvalidCredentials, key_pem, read_chain, read_key
 from certs.generation import load_bundle
 from certs.identity import Identity, InvalidIdentity, check_trust_domain
-from certs.inspection import Opened, Report
+from certs.inspection import Opened
 from certs.trust_bundle import InvalidTrustBundle
 from cli.errors import CliError, explained
+from cli.inspection import as_json, as_lines
 from cli.options import Output, OutputFormat, print_json
 from process.files import write_atomically
 
@@ -207,42 +206,6 @@ def inspect(
             console.print(line)
     if any(report.wrong for report in reports):
         raise typer.Exit(1)
-
-
-def as_json(reports: Iterable[Report]) -> dict[str, Any]:
-    """The reports for a program; times as RFC 3339."""
-    files = [asdict(report) for report in reports]
-    for file in files:
-        for shown in file["certificates"]:
-            for when in ("not_before", "not_after"):
-                shown[when] = shown[when].strftime("%Y-%m-%dT%H:%M:%SZ")
-    return {"ok": not any(file["wrong"] for file in files), "files": files}
-
-
-def as_lines(reports: Iterable[Report], *, verified: bool) -> Iterable[Text]:
-    """The reports for people, line by line."""
-    for report in reports:
-        yield Text(report.file, "bold")
-        for number, shown in enumerate(report.certificates, 1):
-            yield Text(f"  {number}. {shown.kind}", "cyan")
-            rows = (
-                ("identity", shown.identity),
-                ("", shown.spiffe),
-                ("subject", shown.subject),
-                ("signed by", shown.issuer),
-                ("valid", f"{shown.not_before:%Y-%m-%d %H:%M} to {shown.not_after:%Y-%m-%d %H:%M} UTC"),
-                ("left", shown.left),
-                ("key", f"{shown.key}, signed with {shown.signature}"),
-                ("speaks for", shown.speaks_for),
-                ("sha256", shown.fingerprint),
-            )
-            yield from (Text(f"     {label:<11}{value}") for label, value in rows if value)
-        yield from (Text(f"  private key, {kind}", "cyan") for kind in report.keys)
-        yield from (Text(f"  ! {warning}", "yellow") for warning in report.warnings)
-        yield from (Text(f"  ✗ {sentence}", "red") for sentence in report.wrong)
-        if not report.wrong:
-            taken = ", and peers would take it" if verified and report.certificates else ""
-            yield Text(f"  ✓ nothing wrong{taken}", "green")
 
 
 def _opened(file: Path) -> Opened:

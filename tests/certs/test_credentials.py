@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import (
 
 from certs.credentials import Credentials, InvalidCredentials
 from tests.certs.forge import dns, forge, named
-from tests.support.pki import Pki
+from tests.support.pki import DAY, Pki
 
 PKI = Pki.make()
 WEB = PKI.leaf("web.test")
@@ -34,6 +34,12 @@ def test_a_leaf_its_issuer_and_its_key_are_credentials() -> None:
 def test_a_chain_that_ends_before_its_leaf_bounds_both() -> None:
     long = PKI.leaf("web.test").credentials
     assert long.not_after <= PKI.issuer.certificate.not_valid_after_utc
+
+
+def test_credentials_end_soon_when_a_third_of_their_life_is_left() -> None:
+    assert not WEB.credentials.ends_soon(PKI.now + 0.6 * DAY)
+    assert WEB.credentials.ends_soon(PKI.now + 0.75 * DAY)
+    assert WEB.credentials.ends_soon(PKI.now + 2 * DAY)
 
 
 def test_the_key_is_never_shown() -> None:

@@ -6,7 +6,7 @@ from cryptography import x509
 
 from certs.inspection import Report, inspect, opened
 from certs.trust_bundle import TrustBundle
-from tests.certs.forge import NOW, Draft, but, dns, forge, having, named, without
+from tests.certs.forge import CLIENT, NOW, Draft, but, dns, forge, having, named, without
 from tests.support.pki import DAY, Pki
 
 PKI = Pki.make(now=NOW)
@@ -76,6 +76,14 @@ def test_a_common_name_is_shown_though_nobody_reads_it() -> None:
     assert report(forge(leaf=plain_subject).pem).certificates[0].subject == "CN=linkerd-gateway"
 
 
+def test_a_leaf_that_is_a_client_only_is_a_warning() -> None:
+    made = forge(leaf=having(x509.ExtendedKeyUsage([CLIENT])))
+    shown = report(made.pem, bundle=made.bundle)
+    assert shown.wrong == ()
+    assert len(shown.warnings) == 2
+    assert all("server" in warning for warning in shown.warnings)
+
+
 HOST = forge(leaf=named(dns("web.example.com")))
 BAD: dict[str, tuple[Callable[[], Report], str]] = {
     "empty": (lambda: report(b""), "it is empty"),
@@ -95,7 +103,7 @@ BAD: dict[str, tuple[Callable[[], Report], str]] = {
     "no identity": (lambda: report(HOST.pem), "'web.example.com' is not an identity"),
     "no purpose": (
         lambda: report(forge(leaf=without(x509.ExtendedKeyUsage)).pem),
-        "as a server's: the leaf: its extended key usage",
+        "(leaf), as a server's: its extended key usage",
     ),
     "other anchors": (
         lambda: report(WEB.certificate_pem, bundle=EAST.bundle),

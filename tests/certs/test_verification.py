@@ -12,6 +12,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
@@ -333,6 +334,13 @@ def test_what_does_not_come_from_the_anchors_is_refused() -> None:
     assert "no trust anchor vouches" in refused(theirs.chain, ours)
     assert "no trust anchor vouches" in refused([ours.chain[0], theirs.chain[1]], ours)
     assert "no trust anchor vouches" in refused(ours.chain[:1], ours)
+
+
+def test_a_root_sent_along_is_no_flaw_and_no_reason() -> None:
+    ours, theirs = forge(root=without(x509.KeyUsage)), forge(root=without(x509.KeyUsage))
+    root = ours.root.public_bytes(Encoding.DER)
+    assert verify([*ours.chain, root], ours.bundle, role="client", at=NOW).identity == WEB.dns_name
+    assert "no trust anchor vouches" in refused([*ours.chain, root], theirs)
 
 
 def test_no_certificate_is_no_peer() -> None:
