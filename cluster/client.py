@@ -168,7 +168,7 @@ class Cluster:
 
     async def version(self) -> str:
         """The server's version: v1.34.4."""
-        asked = Asked(self.access.name, "get", "version", "", "/version")
+        asked = Asked(str(self.access), "get", "version", "", "/version")
         return answers.version(asked, await self._call("GET", asked))
 
     async def uid(self) -> str:

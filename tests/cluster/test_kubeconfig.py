@@ -1,52 +1,23 @@
-import base64
-from collections.abc import Callable
-from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster.kubeconfig import RefusedKubeconfig, in_cluster, local, render, strict
-from tests.support.pki import Pki
-
-PKI = Pki.make()
-WEB = PKI.leaf("web.test")
-OTHER = PKI.leaf("other.test")
-SERVER = "https://192.0.2.1:6443"
-CANARY = "/nonexistent/canary"
-
-
-def encoded(data: bytes) -> str:
-    return base64.b64encode(data).decode()
-
-
-def document(
-    *, cluster: dict[str, Any] | None = None, user: dict[str, Any] | None = None, **top: Any
-) -> dict[str, Any]:
-    """A kubeconfig that is taken, but for what is said; None removes."""
-    ca = encoded(WEB.anchors_pem)
-    of_cluster = {"server": SERVER, "certificate-authority-data": ca} | (cluster or {})
-    of_user = {"token": "a-token"} | (user or {})
-    whole = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "clusters": [{"name": "east", "cluster": said(of_cluster)}],
-        "users": [{"name": "remote", "user": said(of_user)}],
-        "contexts": [{"name": "c", "context": {"cluster": "east", "user": "remote"}}],
-        "current-context": "c",
-    }
-    return said(whole | {name.replace("_", "-"): value for name, value in top.items()})
-
-
-def said(fields: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def written(whole: dict[str, Any]) -> bytes:
-    return yaml.safe_dump(whole).encode()
+from cluster.kubeconfig import RefusedKubeconfig, render, strict
+from tests.support.kubeconfigs import (
+    CANARY,
+    EXEC,
+    OTHER,
+    SERVER,
+    WEB,
+    document,
+    encoded,
+    of_cluster,
+    of_user,
+    twice,
+    written,
+)
 
 
 def test_one_cluster_with_a_token_is_taken() -> None:
@@ -93,21 +64,6 @@ def test_these_are_taken(server: str, cluster: dict[str, Any]) -> None:
     assert strict(written(document(cluster={"server": server, **cluster}))).server == server
 
 
-def of_cluster(**fields: Any) -> bytes:
-    return written(document(cluster={name.replace("_", "-"): value for name, value in fields.items()}))
-
-
-def of_user(**fields: Any) -> bytes:
-    return written(document(user={name.replace("_", "-"): value for name, value in fields.items()}))
-
-
-def twice(plural: str) -> bytes:
-    whole = document()
-    whole[plural] = [*whole[plural], deepcopy(whole[plural][0])]
-    return written(whole)
-
-
-EXEC = {"command": "touch", "args": [CANARY], "apiVersion": "client.authentication.k8s.io/v1"}
 PAIR = {
     "client_certificate_data": encoded(WEB.certificate_pem),
     "client_key_data": encoded(WEB.key_pem),
@@ -173,6 +129,11 @@ REFUSED: list[tuple[str, str, bytes]] = [
     ("no users", "users", written(document(users="null"))),
     ("another context", "current-context", written(document(current_context="d"))),
     ("a key that nobody knows", "extensions", written(document(extensions=[]))),
+    (
+        "more in an entry",
+        "exec",
+        written(document(users=[{"name": "a", "user": {"token": "b"}, "exec": {}}])),
+    ),
     ("another version", "apiVersion", written(document(apiVersion="v2"))),
     ("another kind", "kind", written(document(kind="Secret"))),
     ("no credentials", "user", of_user(token=None)),
@@ -244,97 +205,3 @@ def test_no_form_raises_anything_else(part: str, junk: Any) -> None:
         whole[f"{part}s"][0][part] = junk
     with pytest.raises(RefusedKubeconfig):
         strict(written(whole))
-
-
-@pytest.fixture
-def files(tmp_path: Path) -> Path:
-    (tmp_path / "ca.crt").write_bytes(WEB.anchors_pem)
-    (tmp_path / "web.crt").write_bytes(WEB.certificate_pem)
-    (tmp_path / "web.key").write_bytes(WEB.key_pem)
-    (tmp_path / "token").write_text("from-a-file\n")
-    return tmp_path
-
-
-def test_the_operators_own_may_name_files(files: Path) -> None:
-    whole = document(
-        cluster={
-            "certificate-authority-data": None,
-            "certificate-authority": "ca.crt",
-            "tls-server-name": "x",
-        },
-        user={"token": None, "client-certificate": "web.crt", "client-key": str(files / "web.key")},
-    )
-    (files / "config").write_bytes(written(whole))
-    access = local(files / "config", environment={})
-    assert access.ca_data == WEB.anchors_pem
-    assert (access.client_certificate, access.client_key) == (WEB.certificate_pem, WEB.key_pem)
-    assert (access.name, access.tls_server_name) == ("c", "x")
-
-
-def test_the_operators_own_may_name_a_token_file_or_a_plugin(files: Path) -> None:
-    (files / "config").write_bytes(
-        written(document(user={"token": None, "tokenFile": "token", "exec": EXEC}))
-    )
-    access = local(files / "config", environment={})
-    assert access.token_file == files / "token"
-    assert access.exec_plugin is not None
-    assert access.exec_plugin["command"] == "touch"
-
-
-def several(files: Path) -> Callable[[str, str], None]:
-    def write(name: str, server: str) -> None:
-        whole = document(cluster={"server": server}, current_context=name)
-        whole["contexts"][0]["name"] = name
-        whole["contexts"][0]["context"] = {"cluster": name, "user": name, "namespace": f"in-{name}"}
-        whole["clusters"][0]["name"] = whole["users"][0]["name"] = name
-        (files / name).write_bytes(written(whole))
-
-    return write
-
-
-def test_several_files_are_one_and_a_context_chooses(files: Path) -> None:
-    write = several(files)
-    write("east", "https://192.0.2.1")
-    write("west", "https://192.0.2.2")
-    environment = {"KUBECONFIG": f"{files / 'missing'}:{files / 'west'}:{files / 'east'}"}
-    assert local(environment=environment).server == "https://192.0.2.2"
-    east = local(context="east", environment=environment)
-    assert (east.server, east.name, east.namespace) == ("https://192.0.2.1", "east", "in-east")
-    with pytest.raises(RefusedKubeconfig, match="'north'"):
-        local(context="north", environment=environment)
-
-
-def test_the_home_directory_comes_next_then_the_pod(files: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="--kubeconfig"):
-        local(environment={"HOME": str(files)})
-    (files / ".kube").mkdir()
-    (files / ".kube" / "config").write_bytes(written(document()))
-    assert local(environment={"HOME": str(files)}).server == SERVER
-
-
-def test_a_pod_has_its_own_access(files: Path) -> None:
-    (files / "namespace").write_text("jackstay")
-    environment = {"KUBERNETES_SERVICE_HOST": "2001:db8::1", "KUBERNETES_SERVICE_PORT": "6443"}
-    access = in_cluster(files, environment=environment)
-    assert access.server == "https://[2001:db8::1]:6443"
-    assert access.token_file == files / "token"
-    assert (access.token, access.namespace) == (None, "jackstay")
-    with pytest.raises(RefusedKubeconfig, match="pod"):
-        in_cluster(files, environment={})
-
-
-@pytest.mark.parametrize(
-    ("field", "kubeconfig"),
-    [
-        ("insecure-skip-tls-verify", of_cluster(insecure_skip_tls_verify=True)),
-        ("proxy-url", of_cluster(proxy_url="http://192.0.2.9")),
-        ("auth-provider", of_user(auth_provider={"name": "gcp"})),
-        ("username", of_user(username="admin")),
-        ("server", of_cluster(server="http://192.0.2.1")),
-    ],
-)
-def test_even_the_operators_own_may_not_say_this(files: Path, field: str, kubeconfig: bytes) -> None:
-    (files / "config").write_bytes(kubeconfig)
-    with pytest.raises(RefusedKubeconfig) as refused:
-        local(files / "config", environment={})
-    assert refused.value.field == field

@@ -185,14 +185,16 @@ def test_a_mistake_names_its_field(read: Callable[[object], Any], raw: Any, sent
     assert str(mistake.value) == sentence
 
 
+FIELDS = [
+    *("metadata", "name", "spec", "ports", "port", "labels", "subsets", "addresses", "ip", "data"),
+    *("status", "loadBalancer", "ingress", "endpoints", "conditions", "creationTimestamp"),
+]
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(
-                ["metadata", "name", "spec", "ports", "port", "labels", "subsets", "addresses", "ip", "data", "status", "loadBalancer", "ingress", "endpoints", "conditions", "creationTimestamp"]
-            ),
+            st.sampled_from(FIELDS),
             inner,
             max_size=4,
         )
