@@ -1,0 +1,59 @@
+"""Files that change take effect without a restart; broken ones take none."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.flows.test_both_ends_from_files import echo
+from tests.support.pki import Pki
+from tests.support.tunnelled import backend, tunnelled
+
+
+async def test_an_export_that_is_taken_away_is_refused_and_one_that_comes_is_served(tmp_path: Path) -> None:
+    async with backend(echo) as one, tunnelled(tmp_path, one.address) as way:
+        way.write_routes(one.address, service="other.test.svc.cluster.local")
+        await way.gateway.logged("file.loaded")
+        reader, writer = await way.call()
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        writer.close()
+        way.write_routes(one.address)
+        await way.gateway.logged("file.loaded", count=2)
+        reader, writer = await way.call()
+        writer.write(b"back")
+        assert await reader.readexactly(4) == b"back"
+        writer.close()
+
+
+async def test_a_broken_file_keeps_the_old_routes_and_says_why(tmp_path: Path) -> None:
+    async with backend(echo) as one, tunnelled(tmp_path, one.address) as way:
+        way.write_routes(one.address, more="colour = 'green'")
+        (kept,) = await way.gateway.logged("file.kept")
+        assert "'colour' is not known here" in kept["error"]
+        reader, writer = await way.call()
+        writer.write(b"as before")
+        assert await reader.readexactly(9) == b"as before"
+        writer.close()
+
+
+async def test_a_new_certificate_is_shown_to_new_peers_and_streams_stay(tmp_path: Path) -> None:
+    async with backend(echo) as one, tunnelled(tmp_path, one.address) as way:
+        reader, writer = await way.call()
+        writer.write(b"one")
+        assert await reader.readexactly(3) == b"one"
+        way.pki.leaf("jackstay-gateway.jackstay").write(tmp_path, "gateway")
+        await way.gateway.logged("certificate.loaded", generation=2)
+        writer.write(b"two")
+        assert await reader.readexactly(3) == b"two"
+        writer.close()
+
+
+async def test_a_key_of_another_certificate_is_not_taken(tmp_path: Path) -> None:
+    async with backend(echo) as one, tunnelled(tmp_path, one.address) as way:
+        way.gateway_files.key.write_bytes(Pki.make().leaf("web.test").key_pem)
+        await way.gateway.logged("certificate.kept")
+        reader, writer = await asyncio.open_connection(*way.entrance)
+        writer.write(b"on")
+        assert await reader.readexactly(2) == b"on"
+        writer.close()
