@@ -28,8 +28,8 @@ app = typer.Typer(
     help="""
     Make and inspect trust anchors, issuers and leaves.
 
-    A trust anchor is shared by all clusters; each cluster has an issuer under it, which
-    signs the leaf of every workload. What `step` and `openssl` make serves as well.
+    One trust anchor is for all clusters. Each cluster has an issuer under it, which
+    signs the leaf of every workload. What `step` and `openssl` make serves too.
 
     Example:  jackstay certs root root.crt root.key
     """,
@@ -84,7 +84,9 @@ def root(
     force: Force = False,
 ) -> None:
     """
-    Make a trust anchor: one for all clusters. Keep its key offline once the issuers are made.
+    Make a trust anchor, one for all clusters.
+
+    Keep its key offline once the issuers are made.
 
     Example:  jackstay certs root root.crt root.key
     """
@@ -120,11 +122,11 @@ def issuer(
     lifetime: Lifetime = "365d",  # type: ignore[assignment]  # typer parses defaults too
     force: Force = False,
 ) -> None:
-    """
+    r"""
     Make a cluster's issuer, signed by the trust anchor.
 
-    Example:  jackstay certs issuer east.crt east.key --ca root.crt --ca-key root.key
-    --trust-domain east.example
+    Example:  jackstay certs issuer east.crt east.key \
+    --ca root.crt --ca-key root.key --trust-domain east.example
     """
     _check_free(crt, key, force=force)
     anchor, now = _authority(ca, ca_key), _now()
@@ -163,11 +165,12 @@ def leaf(
     lifetime: Lifetime = "24h",  # type: ignore[assignment]  # typer parses defaults too
     force: Force = False,
 ) -> None:
-    """
+    r"""
     Make a workload's certificate; the file holds the leaf and its issuer.
 
-    Example:  jackstay certs leaf web.test.serviceaccount.identity.jackstay.cluster.local
-    web.crt web.key --ca issuer.crt --ca-key issuer.key
+    Example:  jackstay certs leaf \
+    web.test.serviceaccount.identity.jackstay.cluster.local web.crt web.key \
+    --ca issuer.crt --ca-key issuer.key
     """
     _check_free(crt, key, force=force)
     signer, now = _authority(ca, ca_key), _now()
@@ -191,7 +194,9 @@ def inspect(
     output: Output = OutputFormat.TEXT,
 ) -> None:
     """
-    Show what is in files of certificates and keys, and what is wrong. Exits with 1 if something is.
+    Show what is in files of certificates and keys, and what is wrong.
+
+    Exits with 1 if something is wrong, else with 0.
 
     Example:  jackstay certs inspect web.crt web.key --trust-anchors root.crt
     """

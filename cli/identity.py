@@ -102,11 +102,14 @@ def command(
     log_format: LogFormat = "auto",
     log_level: LogLevel = "info",
 ) -> None:
-    """
-    Issue certificates to workloads: POST /v1/certify with a token and a certificate request.
+    r"""
+    Issue certificates to workloads that show a service account's token.
 
-    Example:  jackstay identity --issuer-certificate issuer.crt --issuer-key issuer.key
-    --certificate identity.crt --key identity.key --trust-anchors root.crt
+    They POST identity, token and certificate request to /v1/certify, over TLS.
+
+    Example:  jackstay identity --trust-anchors root.crt \
+    --issuer-certificate issuer.crt --issuer-key issuer.key \
+    --certificate identity.crt --key identity.key
     """
     with explained(InvalidTrustBundle):
         bundle = load_bundle(trust_anchors)

@@ -1,7 +1,7 @@
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certs.identity import Identity, InvalidIdentity, check_trust_domain
@@ -27,11 +27,13 @@ def test_a_trust_domain_may_be_one_label() -> None:
     assert Identity.parse(name).trust_domain == "east"
 
 
+@settings(deadline=None)
 @given(IDENTITIES)
 def test_what_is_written_is_read_back(identity: Identity) -> None:
     assert Identity.parse(identity.dns_name) == identity
 
 
+@settings(deadline=None)
 @given(st.text(max_size=300))
 def test_any_text_is_an_identity_in_the_one_form_or_refused(text: str) -> None:
     try:
@@ -42,6 +44,7 @@ def test_any_text_is_an_identity_in_the_one_form_or_refused(text: str) -> None:
     assert FORM.fullmatch(text)
 
 
+@settings(deadline=None)
 @given(IDENTITIES, st.integers(min_value=0), st.characters(codec="utf-8"))
 def test_a_character_put_into_a_name_makes_another_name_or_none(
     identity: Identity, position: int, character: str

@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certs.lifetime import in_words, parse
@@ -29,6 +29,7 @@ def test_anything_else_is_refused_with_what_to_write(text: str) -> None:
         parse(text)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20))
 def test_any_text_is_a_lifetime_or_refused(text: str) -> None:
     try:

@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certs.credentials import Credentials, InvalidCredentials
@@ -69,6 +69,7 @@ def test_a_broken_file_is_refused_whole(data: bytes, said: str) -> None:
         Credentials.from_pem(data, PKI.leaf("web.test").key_pem)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_garbage_is_blocks_or_refused(data: bytes) -> None:
     framed = b"-----BEGIN CERTIFICATE-----\n" + data + b"\n-----END CERTIFICATE-----\n"
@@ -80,6 +81,7 @@ def test_garbage_is_blocks_or_refused(data: bytes) -> None:
         assert all(block.label and block.body for block in found)
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=len(ONE) - 1), st.integers(min_value=0, max_value=255))
 def test_no_changed_byte_leads_to_other_anchors(position: int, byte: int) -> None:
     changed = bytearray(ONE)

@@ -4,7 +4,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certs.authority import new_key
@@ -103,6 +103,7 @@ def test_a_request_for_anything_else_is_refused(data: bytes, said: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=len(GOOD) - 1), st.integers(min_value=0, max_value=255))
 def test_no_changed_byte_gets_another_key_certified(position: int, byte: int) -> None:
     changed = bytearray(GOOD)

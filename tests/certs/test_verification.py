@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certs.identity import Identity
@@ -404,6 +404,7 @@ GARBAGE_UNDER = forge()
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_garbage_in_the_place_of_a_certificate_is_refused(data: bytes) -> None:
     refused([data, GARBAGE_UNDER.chain[1]], GARBAGE_UNDER)
