@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from certs.credentials import InvalidCredentials
 from certs.trust_bundle import InvalidTrustBundle
 from cli import options
-from cli.cluster_source import ClusterSource, exported_routes
+from cli.cluster_source import OwnCluster, follow_routes
 from cli.errors import explained
 from gateway.current import CertificateFiles, Current, follow_file, read_file
 from gateway.files import InvalidFile, read_routes
@@ -109,10 +109,10 @@ def command(
         settings = replace(settings, allow_loopback=loopback or allow_loopback_backends)
         source = functools.partial(_follow_file, routes, took, metrics)
     else:
-        cluster = ClusterSource(kubeconfig, context, namespace, cluster_domain)
-        source = functools.partial(
-            exported_routes, cluster, took, metrics, allow_loopback=allow_loopback_backends
+        own = OwnCluster.of(
+            kubeconfig, context, namespace, cluster_domain, allow_loopback=allow_loopback_backends
         )
+        source = functools.partial(follow_routes, own, took, metrics)
 
     async def main(stopping: asyncio.Event) -> int:
         listening = Listening(peers=listen, admin=admin or Address("", 9990), probe=probe)
@@ -122,6 +122,7 @@ def command(
             ):
                 following = [
                     tasks.create_task(certificates.follow(metrics)),
+                    tasks.create_task(certificates.warn()),
                     tasks.create_task(source()),
                 ]
                 await stopping.wait()

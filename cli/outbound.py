@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from certs.credentials import InvalidCredentials
 from certs.trust_bundle import InvalidTrustBundle
 from cli import options
-from cli.cluster_source import ClusterSource, mirrored_targets
+from cli.cluster_source import OwnCluster, follow_targets
 from cli.errors import CliError, explained
 from gateway.current import CertificateFiles, follow_file, read_file
 from gateway.files import InvalidFile, read_targets
@@ -92,9 +92,12 @@ def command(
     metrics = DataPathMetrics(registry, "outbound")
     readiness = Readiness(_TARGETS)
     first: TargetTable | None = None
+    own: OwnCluster | None = None
     if targets is not None:
         with explained(InvalidFile, hint=f"The file is {targets}; README.md shows one."):
             first = read_file(targets, read_targets)
+    else:
+        own = OwnCluster.of(kubeconfig, context, namespace, cluster_domain, allow_loopback=allow_loopback)
 
     async def main(stopping: asyncio.Event) -> int:
         async with asyncio.TaskGroup() as tasks:
@@ -110,10 +113,11 @@ def command(
                     await took(first)
                     source = functools.partial(follow_file, targets, read_targets, took, "targets", metrics)
                 else:
-                    cluster = ClusterSource(kubeconfig, context, namespace, cluster_domain)
-                    source = functools.partial(mirrored_targets, cluster, took, metrics)
+                    assert own is not None
+                    source = functools.partial(follow_targets, own, took, metrics)
                 following = [
                     tasks.create_task(certificates.follow(metrics)),
+                    tasks.create_task(certificates.warn()),
                     tasks.create_task(source()),
                 ]
                 await stopping.wait()

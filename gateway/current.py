@@ -1,7 +1,8 @@
 """Values that change while the process runs: swapped whole, asked for anew each time."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
@@ -18,6 +19,8 @@ from process.files import changes
 log = structlog.get_logger()
 
 T = TypeVar("T")
+
+_WARN_EVERY = 600.0
 
 
 class Current(Generic[T]):
@@ -56,6 +59,19 @@ class CertificateFiles:
             else:
                 metrics.reloaded("certificate", taken=True)
                 self._announce(metrics)
+
+    async def warn(self) -> None:
+        """Say, while there is time, that our certificate is about to end. Until cancelled."""
+        while True:
+            credentials = self.current().credentials
+            if credentials.ends_soon(datetime.now(UTC)):
+                log.warning(
+                    "certificate.ends_soon",
+                    identity=credentials.identity,
+                    expires=credentials.not_after.isoformat(),
+                    hint="issue a new leaf; new files are taken over without a restart",
+                )
+            await asyncio.sleep(_WARN_EVERY)
 
     def _announce(self, metrics: DataPathMetrics) -> None:
         generation = self.current()
