@@ -8,21 +8,15 @@ a 401 with a fresh token. Whoever asks decides what an error means.
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Self
-from urllib.parse import urlencode
-
-import aiohttp
 
 from cluster import answers
 from cluster.access import Access
 from cluster.answers import Asked, Listing, Reviewed, Token
-from cluster.errors import BrokenAnswer, ClusterError, Forbidden, Gone, NotFound, Unauthorized, Unreachable
-from cluster.exec_plugin import ExecToken
+from cluster.errors import BrokenAnswer, Forbidden, Gone, NotFound
+from cluster.exchange import JSON, MERGE_PATCH, Exchange, Question
 from cluster.kinds import NAMESPACE, SERVICE_ACCOUNT, TOKEN_REVIEW, Kind
 from cluster.metadata import Raw
 from cluster.snapshot import key_of
-from cluster.tokens import FileToken, FixedToken, TokenSource
-from cluster.transport import Redirected, Transport
-from process.version import VERSION
 
 __all__ = ["Cluster", "Listing", "Reviewed", "Token"]
 
@@ -30,10 +24,6 @@ PAGE = 500
 """Objects asked for at once."""
 
 MOST_PAGES = 1000
-LARGEST_ANSWER = 64 << 20
-
-JSON = "application/json"
-MERGE_PATCH = "application/merge-patch+json"
 
 
 class Cluster:
@@ -45,29 +35,21 @@ class Cluster:
 
     def __init__(self, access: Access, *, deadline: float = 10.0) -> None:
         self.access = access
-        self._deadline = deadline
-        self._tokens = _token_source(access)
-        self._transport: Transport | None = None
+        self._exchange = Exchange(access, deadline=deadline)
 
     async def __aenter__(self) -> Self:
-        try:
-            self._transport = Transport(self.access)
-        except (OSError, ValueError) as error:  # ssl.SSLError is an OSError
-            sentence = "its CA or client certificate cannot be used"
-            raise Unreachable(f"{self.access}: {sentence}: {error}") from error
+        await self._exchange.__aenter__()
         return self
 
     async def __aexit__(self, *exc_info: object) -> None:
-        if self._transport is not None:
-            await self._transport.close()
-            self._transport = None
+        await self._exchange.__aexit__(*exc_info)
 
     def __repr__(self) -> str:
         return f"<Cluster {self.access} at {self.access.server}>"
 
     async def get(self, kind: Kind, namespace: str | None, name: str) -> Raw:
         """The object as it is now."""
-        return await self._call("GET", self._asked("get", kind, namespace, name))
+        return await self._ask("GET", self._asked("get", kind, namespace, name))
 
     async def list(
         self, kind: Kind, *, namespace: str | None = None, label_selector: str = "", field_selector: str = ""
@@ -83,14 +65,14 @@ class Cluster:
         try:
             return await self._list_in_pages(asked, selectors)
         except Gone:
-            return answers.listing(asked, [await self._call("GET", asked, query=selectors)])
+            return answers.listing(asked, [await self._ask("GET", asked, query=selectors)])
 
     async def _list_in_pages(self, asked: Asked, selectors: Mapping[str, str]) -> Listing:
         pages: list[Raw] = []
         following = ""
         for _ in range(MOST_PAGES):
             query = {**selectors, "limit": str(PAGE), "continue": following}
-            page = await self._call("GET", asked, query=query)
+            page = await self._ask("GET", asked, query=query)
             pages.append(page)
             following = answers.following(asked, page)
             if not following:
@@ -101,12 +83,12 @@ class Cluster:
         """The object as created. Raises AlreadyExists where the name is taken."""
         key = key_of(body)
         asked = self._asked("create", kind, key.namespace or None).about(key.name)
-        return await self._call("POST", asked, body=body)
+        return await self._ask("POST", asked, body=body)
 
     async def replace(self, kind: Kind, body: Raw) -> Raw:
         """The object as replaced. With a resourceVersion in *body* that is not the current one, Conflict."""
         key = key_of(body)
-        return await self._call(
+        return await self._ask(
             "PUT", self._asked("replace", kind, key.namespace or None, key.name), body=body
         )
 
@@ -114,17 +96,17 @@ class Cluster:
         """As `replace`, for the status and nothing else."""
         key = key_of(body)
         asked = self._asked("replace status of", kind, key.namespace or None, key.name, "status")
-        return await self._call("PUT", asked, body=body)
+        return await self._ask("PUT", asked, body=body)
 
     async def patch(self, kind: Kind, namespace: str | None, name: str, merge: Raw) -> Raw:
         """The object after a JSON merge patch: null removes, a list replaces."""
         asked = self._asked("patch", kind, namespace, name)
-        return await self._call("PATCH", asked, body=merge, content_type=MERGE_PATCH)
+        return await self._ask("PATCH", asked, body=merge, content_type=MERGE_PATCH)
 
     async def patch_status(self, kind: Kind, namespace: str | None, name: str, merge: Raw) -> Raw:
         """As `patch`, for the status and nothing else."""
         asked = self._asked("patch status of", kind, namespace, name, "status")
-        return await self._call("PATCH", asked, body=merge, content_type=MERGE_PATCH)
+        return await self._ask("PATCH", asked, body=merge, content_type=MERGE_PATCH)
 
     async def delete(
         self,
@@ -142,7 +124,7 @@ class Cluster:
             "kind": "DeleteOptions",
             "preconditions": {field: value for field, value in preconditions.items() if value},
         }
-        await self._call("DELETE", self._asked("delete", kind, namespace, name), body=body)
+        await self._ask("DELETE", self._asked("delete", kind, namespace, name), body=body)
 
     async def create_token(
         self, namespace: str, service_account: str, *, audiences: Sequence[str] = (), seconds: int
@@ -154,7 +136,7 @@ class Cluster:
             "kind": "TokenRequest",
             "spec": {"audiences": list(audiences), "expirationSeconds": seconds},
         }
-        return answers.token(asked, await self._call("POST", asked, body=body))
+        return answers.token(asked, await self._ask("POST", asked, body=body))
 
     async def review_token(self, token: str, audiences: Sequence[str] = ()) -> Reviewed:
         """Whose *token* this is, and whether it is meant for one of *audiences*."""
@@ -164,12 +146,12 @@ class Cluster:
             "kind": TOKEN_REVIEW.kind,
             "spec": {"token": token, "audiences": list(audiences)},
         }
-        return answers.reviewed(asked, await self._call("POST", asked, body=body))
+        return answers.reviewed(asked, await self._ask("POST", asked, body=body))
 
     async def version(self) -> str:
         """The server's version: v1.34.4."""
         asked = Asked(str(self.access), "get", "version", "", "/version")
-        return answers.version(asked, await self._call("GET", asked))
+        return answers.version(asked, await self._ask("GET", asked))
 
     async def uid(self) -> str:
         """What tells this cluster from every other: the uid of its kube-system; "" if we may not read it."""
@@ -206,9 +188,20 @@ class Cluster:
             "labelSelector": label_selector,
             "fieldSelector": field_selector,
         }
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._deadline, sock_read=silence)
-        async with self._answer("GET", asked, query=query, timeout=timeout) as response:
-            yield _chunks(asked, response)
+        question = Question("GET", asked, query)
+        async with self._exchange.stream(question, silence=silence) as chunks:
+            yield chunks
+
+    async def _ask(
+        self,
+        method: str,
+        asked: Asked,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Raw | None = None,
+        content_type: str = JSON,
+    ) -> Raw:
+        return await self._exchange.answer(Question(method, asked, query, body, content_type))
 
     def _asked(
         self,
@@ -221,115 +214,3 @@ class Cluster:
         path = kind.path(namespace, name, subresource)
         where = f"{namespace or ''}/{name or ''}".strip("/")
         return Asked(str(self.access), verb, kind.plural, where, path)
-
-    async def _call(
-        self,
-        method: str,
-        asked: Asked,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: Raw | None = None,
-        content_type: str = JSON,
-    ) -> Raw:
-        """What the server answers with a 2xx; whatever else happens is a ClusterError."""
-        timeout = aiohttp.ClientTimeout(total=self._deadline)
-        async with self._answer(
-            method, asked, query=query, body=body, content_type=content_type, timeout=timeout
-        ) as response:
-            return answers.parsed(asked, await _read(asked, response))
-
-    @asynccontextmanager
-    async def _answer(
-        self,
-        method: str,
-        asked: Asked,
-        *,
-        timeout: aiohttp.ClientTimeout,
-        query: Mapping[str, str] | None = None,
-        body: Raw | None = None,
-        content_type: str = JSON,
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """An answer of 2xx, its body unread. With a fresh token if the first one is refused."""
-        said = {name: value for name, value in (query or {}).items() if value}
-        url = f"{self.access.server}{asked.path}" + (f"?{urlencode(said)}" if said else "")
-        token = await self._token(asked)
-        async with await self._send(method, asked, url, token, body, content_type, timeout) as response:
-            if response.status != 401:
-                await _accepted(asked, response)
-                yield response
-                return
-            refusal = await _error(asked, response)
-        self._tokens.refused()
-        fresh = await self._token(asked)
-        if fresh == token:
-            raise refusal
-        async with await self._send(method, asked, url, fresh, body, content_type, timeout) as response:
-            await _accepted(asked, response)
-            yield response
-
-    async def _send(
-        self,
-        method: str,
-        asked: Asked,
-        url: str,
-        token: str | None,
-        body: Raw | None,
-        content_type: str,
-        timeout: aiohttp.ClientTimeout,
-    ) -> aiohttp.ClientResponse:
-        if self._transport is None:
-            raise RuntimeError(f"{self!r} is used outside its context")
-        headers = {"Accept": JSON, "Content-Type": content_type, "User-Agent": f"jackstay/{VERSION}"}
-        if token is not None:
-            headers["Authorization"] = f"Bearer {token}"
-        try:
-            return await self._transport.answer(method, url, body=body, headers=headers, timeout=timeout)
-        except TimeoutError as error:
-            raise Unreachable(asked.say("no answer in time")) from error
-        except aiohttp.ClientError as error:
-            raise Unreachable(asked.say(f"cannot be reached: {error}")) from error
-        except Redirected as error:
-            raise BrokenAnswer(asked.say(str(error))) from error
-
-    async def _token(self, asked: Asked) -> str | None:
-        try:
-            return await self._tokens.token()
-        except (OSError, ValueError) as error:
-            raise Unauthorized(asked.say(f"there is no token: {error}")) from error
-
-
-def _token_source(access: Access) -> TokenSource:
-    if access.exec_plugin is not None:
-        return ExecToken(access.exec_plugin)
-    if access.token_file is not None:
-        return FileToken(access.token_file)
-    return FixedToken(access.token)
-
-
-async def _chunks(asked: Asked, response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
-    try:
-        async for chunk in response.content.iter_any():
-            yield chunk
-    except TimeoutError as error:
-        raise Unreachable(asked.say("nothing was heard for too long")) from error
-    except aiohttp.ClientError as error:
-        raise Unreachable(asked.say(f"broke off: {error}")) from error
-
-
-async def _accepted(asked: Asked, response: aiohttp.ClientResponse) -> None:
-    if not 200 <= response.status < 300:
-        raise await _error(asked, response)
-
-
-async def _error(asked: Asked, response: aiohttp.ClientResponse) -> ClusterError:
-    text = await _read(asked, response)
-    return answers.error(asked, response.status, text, response.headers.get("Retry-After", ""))
-
-
-async def _read(asked: Asked, response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in _chunks(asked, response):
-        body += chunk
-        if len(body) > LARGEST_ANSWER:
-            raise BrokenAnswer(asked.say(f"the answer is larger than {LARGEST_ANSWER} bytes"))
-    return bytes(body)

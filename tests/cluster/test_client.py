@@ -8,6 +8,7 @@ import pytest
 from aiohttp import web
 
 from cluster import client as client_module
+from cluster import exchange
 from cluster.client import Cluster
 from cluster.errors import (
     AlreadyExists,
@@ -182,7 +183,7 @@ async def test_a_list_that_never_ends_is_given_up(
 async def test_an_answer_has_a_largest_size(
     api: ScriptedApi, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "LARGEST_ANSWER", 1000)
+    monkeypatch.setattr(exchange, "LARGEST_ANSWER", 1000)
     api.list_says(b" " * 2000)
     with pytest.raises(BrokenAnswer, match="larger"):
         await cluster.list(SERVICE)
