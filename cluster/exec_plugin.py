@@ -1,5 +1,6 @@
 """Tokens from the exec plugin of an operator's own kubeconfig, run by the library."""
 
+import asyncio
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,9 @@ from kubernetes_asyncio.config.exec_provider import ExecProvider
 from kubernetes_asyncio.config.kube_config import ConfigNode
 
 from cluster.reading import Fields, Malformed
+
+PATIENCE = 60.0
+"""Seconds: a plugin may open a browser and wait for somebody."""
 
 
 class ExecToken:
@@ -26,7 +30,8 @@ class ExecToken:
         """Raises ValueError when the plugin cannot be run, fails, or gives no token."""
         if self._token is None or (self._expires is not None and self._now() >= self._expires):
             try:
-                status = Fields.of(await ExecProvider(ConfigNode("exec", dict(self._plugin))).run())
+                async with asyncio.timeout(PATIENCE):
+                    status = Fields.of(await ExecProvider(ConfigNode("exec", dict(self._plugin))).run())
                 self._token = status.required("token")
                 expires = status.time("expirationTimestamp")
             except (ConfigException, Malformed, OSError) as error:
