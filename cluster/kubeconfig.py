@@ -30,6 +30,9 @@ from cluster.own_access import in_cluster, local
 
 __all__ = ["Access", "RefusedKubeconfig", "in_cluster", "local", "render", "strict"]
 
+LARGEST = 64 * 1024
+"""A Link's is 3 KiB. PyYAML reads 150 KB a second, and whoever reads a stranger's does nothing else then."""
+
 
 def strict(kubeconfig: bytes, *, allow_loopback: bool = False) -> Access:
     """
@@ -38,7 +41,7 @@ def strict(kubeconfig: bytes, *, allow_loopback: bool = False) -> Access:
     One cluster, https with CA data, a token or an inline client certificate; nothing else is known.
     No file is read, nothing is run, no name is resolved. Raises RefusedKubeconfig.
     """
-    document = mapping(parsed(kubeconfig), "kubeconfig")
+    document = mapping(parsed(kubeconfig, largest=LARGEST), "kubeconfig")
     _known(
         document,
         "kubeconfig",

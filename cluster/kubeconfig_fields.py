@@ -14,8 +14,6 @@ from cryptography import x509
 
 from process.address import is_ip, refused_range
 
-LARGEST = 256 * 1024
-
 
 class RefusedKubeconfig(Exception):
     """A kubeconfig that we do not use; `field` names the part that is why."""
@@ -47,10 +45,10 @@ class _Loader(yaml.BaseLoader):
         return super().construct_mapping(node, deep)
 
 
-def parsed(kubeconfig: bytes) -> object:
+def parsed(kubeconfig: bytes, *, largest: int) -> object:
     """What *kubeconfig* says, in texts, lists and mappings."""
-    if len(kubeconfig) > LARGEST:
-        raise RefusedKubeconfig("kubeconfig", f"is larger than {LARGEST} bytes")
+    if len(kubeconfig) > largest:
+        raise RefusedKubeconfig("kubeconfig", f"is larger than {largest} bytes")
     try:
         return yaml.load(kubeconfig, Loader=_Loader)  # noqa: S506 - it constructs texts only
     except (yaml.YAMLError, ValueError, RecursionError) as error:

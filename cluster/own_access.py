@@ -19,6 +19,9 @@ from cluster.kubeconfig_fields import (
     visible_token,
 )
 
+LARGEST = 16 << 20
+"""Operators keep hundreds of clusters in one file."""
+
 SERVICE_ACCOUNT_DIRECTORY = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -42,7 +45,7 @@ def local(
         raise FileNotFoundError("no kubeconfig: name one with --kubeconfig or $KUBECONFIG")
     merged = _Merged()
     for file in paths:
-        merged.add(mapping(parsed(file.read_bytes()), str(file)), file.parent)
+        merged.add(mapping(parsed(file.read_bytes(), largest=LARGEST), str(file)), file.parent)
     name = context or merged.current
     if not name:
         raise RefusedKubeconfig("current-context", "is not set; name one with --context")
