@@ -29,6 +29,18 @@ format: $(VENV)/.made ## mend what can be mended by a tool
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+wheels: $(VENV)/.made ## that Python 3.14 has a wheel of every pinned dependency
+	rm -rf build/wheels
+	$(BIN)/pip download --quiet --disable-pip-version-check --only-binary :all: --python-version 3.14 \
+		--require-hashes --no-deps --dest build/wheels -r requirements.txt
+	ls build/wheels | wc -l | xargs printf '%s wheels for Python 3.14\n'
+
+pins: $(VENV)/.made ## resolve the dependencies anew (needs uv: pip install uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --upgrade pyproject.toml -o requirements.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+		--no-header --upgrade --extra dev pyproject.toml -c requirements.txt -o requirements-dev.txt
+
 check: lint test ## lint and test
 
-.PHONY: help venv demo test lint format check
+.PHONY: help venv demo test lint format check wheels pins
