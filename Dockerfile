@@ -5,17 +5,17 @@
 
 FROM python:3.13-slim AS build
 
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_CACHE_DIR=/var/cache/pip
 RUN python -m venv --without-pip /opt/jackstay
 WORKDIR /src
 
 # Only wheels, only those whose hashes we know: nothing is compiled and nothing surprises.
 COPY requirements.txt requirements-dev.txt ./
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     pip --python /opt/jackstay/bin/python install --require-hashes --only-binary :all: -r requirements.txt
 
 # setuptools builds our own wheel; its pin is among those for developing, and it stays in this stage.
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/var/cache/pip \
     awk '/^[^ #]/ { wanted = /^setuptools==/ } wanted' requirements-dev.txt > build.txt \
     && pip install --require-hashes --only-binary :all: -r build.txt
 
