@@ -116,7 +116,7 @@ class Listener:
                     self._rest(error)
                     return
                 continue  # the peer has gone again before we took it
-            wire = accepted(sock, remote, self.address)
+            wire = accepted(sock, remote)
             if len(self._tasks) >= self._most:
                 self._refused(OverLimit(f"{self._most} connections are open already"))
                 wire.reset()

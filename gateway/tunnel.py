@@ -200,7 +200,7 @@ class Tunnel:
 
     async def next_opening(self) -> Opening | None:
         """
-        The next stream that the client asks for; from then on nothing is read until `accept` or
+        The next stream that the client asks for; what it sends for it waits until `accept` or
         `refuse`. None if somebody has called `nudge`.
 
         Raises what the tunnel was lost for.
@@ -281,10 +281,12 @@ class Tunnel:
         self.heard_at = self._loop.time()
         self.bytes_carried += len(view)
         slices: list[memoryview] = []
+        waits = bool(self._waiting) or self._awaits_stream
         for item in self._decoder.decode(view):
             if isinstance(item, Frame):
                 self._waiting.append(item)
-            elif self._waiting:
+                waits = True
+            elif waits:
                 self._waiting.append(bytes(item))
             else:
                 slices.append(item)
@@ -294,6 +296,10 @@ class Tunnel:
     def settled(self) -> None:
         if self._waiting:
             self._take_waiting()
+            # The next bytes of a stream that has no backend yet stay where they are. Pausing at
+            # OPEN already would cost two system calls for each stream, for nothing as a rule.
+            if self._waiting and self._awaits_stream:
+                self._channel.pause()
 
     def drained(self) -> None:
         if self._stream is not None:
@@ -389,7 +395,6 @@ class Tunnel:
     def _open_asked(self, frame: Frame) -> None:
         self._next = read_opening(frame.payload)
         self.opens += 1
-        self._channel.pause()
         self._wake()
 
     # The order of frames: the only two places where the phase changes.

@@ -54,12 +54,11 @@ class Wire:
         "_reading",
         "_sock",
         "failure",
-        "local",
         "remote",
     )
 
-    def __init__(self, sock: socket.socket, remote: Address, local: Address) -> None:
-        """Take over *sock*, which is connected and has its options set."""
+    def __init__(self, sock: socket.socket, remote: Address) -> None:
+        """Take over *sock*, which is connected to *remote* and has its options set."""
         self._sock = sock
         self._fd = sock.fileno()
         self._loop = asyncio.get_running_loop()
@@ -72,10 +71,9 @@ class Wire:
         self.failure: OSError | None = None
         """What a send ran into. What had arrived before can still be read."""
         self.remote = remote
-        self.local = local
 
     def __repr__(self) -> str:
-        return f"<Wire {self.local} - {self.remote} held={self._held_bytes} reading={self._reading}>"
+        return f"<Wire {self._fd} to {self.remote} held={self._held_bytes} reading={self._reading}>"
 
     @property
     def closed(self) -> bool:
@@ -332,7 +330,7 @@ async def connect(address: Address, *, timeout: float) -> Wire:
         set_options(sock)
         async with asyncio.timeout(timeout):
             await _connected(sock, address)
-        return Wire(sock, _address(sock.getpeername()), _address(sock.getsockname()))
+        return Wire(sock, address)
     except BaseException:
         sock.close()
         raise
@@ -365,7 +363,7 @@ def _address(sockaddr: tuple[object, ...]) -> Address:
     return Address(str(sockaddr[0]), int(str(sockaddr[1])))
 
 
-def accepted(sock: socket.socket, remote: tuple[object, ...], local: Address) -> Wire:
-    """The wire of a connection that a listening socket at *local* has accepted."""
+def accepted(sock: socket.socket, remote: tuple[object, ...]) -> Wire:
+    """The wire of a connection from *remote* that a listening socket has accepted."""
     sock.setblocking(False)
-    return Wire(sock, _address(remote), local)
+    return Wire(sock, _address(remote))
