@@ -3,13 +3,12 @@ A small Kubernetes API server, for the demo and the fast tests: objects, watches
 
 One store and one HTTP surface over a table of kinds:
 
-    request -> surface -> locations (what does the path mean?)
+    request -> surface -> locations, queries, bodies (what is asked?)
                        -> registry (what may become of an object?) -> store (numbered changes) -> journal
                        -> watches, paging, tables (what does the client see?)
 
-`resources` is the table: a kind is a row, and what a row does not say is the same for all. `store`,
-`registry`, `patches`, `selectors`, `validation`, `addresses`, `paging`, `tables`, `tokens`, `locations`
-and `discovery` do no I/O.
+`resources` is the table: a kind is a row, and what a row does not say is the same for all. Only `server`,
+`surface`, `watches` and `journal` do I/O.
 
 Where it differs from a real API server, as far as we know:
 

@@ -13,6 +13,7 @@ from ipaddress import IPv4Network
 
 from cluster.kinds import NAMESPACE, SERVICE, Kind
 from cluster.local import addresses, names
+from cluster.local.admission import match, own_copy, precondition, substance, take_over
 from cluster.local.refusals import AlreadyExists, BadRequest, Conflict, Forbidden, Invalid, Mistake, about
 from cluster.local.resources import RESOURCES, Resource
 from cluster.local.store import Store
@@ -21,10 +22,6 @@ from cluster.metadata import Key, Raw, time_text
 
 ALWAYS_THERE = ("default", "kube-system")
 """Namespaces that cannot be deleted."""
-
-CHANGED_MEANWHILE = (
-    "the object has been modified; please apply your changes to the latest version and try again"
-)
 
 _ONLY_OURS = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
 """Metadata that a client cannot set."""
@@ -54,7 +51,7 @@ class Registry:
     def create(self, resource: Resource, namespace: str, body: Raw, *, dry_run: bool = False) -> Raw:
         """Keep *body* as a new object. Raises AlreadyExists, BadRequest, Forbidden, Invalid, NotFound."""
         kind = resource.kind
-        item = _own_copy(kind, body)
+        item = own_copy(kind, body)
         given = item["metadata"]
         if given.get("resourceVersion"):
             raise BadRequest("resourceVersion should not be set on objects to be created")
@@ -74,7 +71,7 @@ class Registry:
         key = Key(namespace, given["name"])
         if self._store.find(kind, key) is not None:
             raise AlreadyExists.named(kind, key.name)
-        return item if dry_run else self._put(kind, key, item)
+        return item if dry_run else self._store.put(kind, key, item)
 
     def update(
         self,
@@ -92,14 +89,14 @@ class Registry:
         """
         kind = resource.kind
         before = self._store.get(kind, key)
-        item = _own_copy(kind, change(before))
-        self._match(resource, key, item["metadata"], before)
+        item = own_copy(kind, change(before))
+        match(resource, key, item["metadata"], before)
         if status:
             item = copy.deepcopy(before) | {"status": item.get("status") or {}}
         elif resource.has_status:
-            _take_over(item, before, "status")
+            take_over(item, before, "status")
         for name in ("resourceVersion", *_ONLY_OURS):
-            _take_over(item["metadata"], before["metadata"], name)
+            take_over(item["metadata"], before["metadata"], name)
         self._settle(resource, item, before)
         if item == before:
             return before
@@ -108,14 +105,14 @@ class Registry:
         if leaving and not set(finalizers) <= set(before["metadata"].get("finalizers") or []):
             why = "no new finalizers can be added if the object is being deleted"
             raise Invalid.because(kind, key.name, [Mistake("metadata.finalizers", f"Forbidden: {why}")])
-        if resource.counts_generations and _substance(item) != _substance(before):
+        if resource.counts_generations and substance(item) != substance(before):
             item["metadata"]["generation"] = before["metadata"].get("generation", 0) + 1
         if dry_run:
             return item
         if leaving and not finalizers and kind != NAMESPACE:
             self._remove(kind, key)
             return item
-        kept = self._put(kind, key, item)
+        kept = self._store.put(kind, key, item)
         if leaving and kind == NAMESPACE:
             self._end_namespace_if_empty(key.name)
         return kept
@@ -149,19 +146,19 @@ class Registry:
             ("ResourceVersion", version, current["resourceVersion"]),
         ):
             if wanted is not None and wanted != found:
-                raise Conflict.named(kind, key.name, _precondition(what, wanted, found))
+                raise Conflict.named(kind, key.name, precondition(what, wanted, found))
         if kind == NAMESPACE and key.name in ALWAYS_THERE:
             why = "this namespace may not be deleted"
             raise Forbidden(f'namespaces "{key.name}" is forbidden: {why}', **about(kind, key.name))
         if dry_run:
             return item, True
         if kind == NAMESPACE:
-            item = self._terminate(key, item)
+            item = self._terminate(kind, key, item)
             self._empty(key.name)
             self._end_namespace_if_empty(key.name)
             return item, self._store.find(kind, key) is None
         if current.get("finalizers"):
-            return self._terminate(key, item, kind), False
+            return self._terminate(kind, key, item), False
         self._remove(kind, key, orphan=orphan)
         return item, True
 
@@ -179,29 +176,6 @@ class Registry:
         if "deletionTimestamp" in found["metadata"]:
             why = f"unable to create new content in namespace {namespace} because it is being terminated"
             raise Forbidden(f"{kind.plural} is forbidden: {why}")
-
-    def _match(self, resource: Resource, key: Key, given: Raw, before: Raw) -> None:
-        """Hold the metadata of an update to the object that is there."""
-        kind = resource.kind
-        if given.get("name", key.name) != key.name:
-            raise BadRequest(
-                f"the name of the object ({given['name']}) does not match the name on the URL ({key.name})"
-            )
-        if (given.get("namespace") or key.namespace) != key.namespace:
-            raise BadRequest("the namespace of the object does not match the namespace on the URL")
-        given["name"] = key.name
-        if key.namespace:
-            given["namespace"] = key.namespace
-        if given.get("uid") not in (None, "", before["metadata"]["uid"]):
-            raise Conflict.named(
-                kind, key.name, _precondition("UID", given["uid"], before["metadata"]["uid"])
-            )
-        if not given.get("resourceVersion"):
-            if resource.custom:
-                missing = Mistake.invalid("metadata.resourceVersion", "", "must be specified for an update")
-                raise Invalid.because(kind, key.name, [missing])
-        elif given["resourceVersion"] != before["metadata"]["resourceVersion"]:
-            raise Conflict.named(kind, key.name, CHANGED_MEANWHILE)
 
     def _settle(self, resource: Resource, item: Raw, before: Raw | None) -> None:
         """Fill *item* in and judge it. Raises Invalid with all mistakes."""
@@ -237,10 +211,7 @@ class Registry:
             self._last_address = item["spec"]["clusterIP"]
         return mistakes
 
-    def _put(self, kind: Kind, key: Key, item: Raw) -> Raw:
-        return self._store.put(kind, key, item)
-
-    def _terminate(self, key: Key, item: Raw, kind: Kind = NAMESPACE) -> Raw:
+    def _terminate(self, kind: Kind, key: Key, item: Raw) -> Raw:
         """Mark the object as being deleted, if it is not yet."""
         if "deletionTimestamp" in item["metadata"]:
             return item
@@ -253,7 +224,7 @@ class Registry:
             marked["metadata"]["generation"] += 1
         if kind == NAMESPACE:
             marked["status"] = {"phase": "Terminating"}
-        return self._put(kind, key, marked)
+        return self._store.put(kind, key, marked)
 
     def _remove(self, kind: Kind, key: Key, *, orphan: bool = False) -> None:
         """Forget the object, then what went with it and what only it owned."""
@@ -292,41 +263,3 @@ class Registry:
             key.namespace == namespace for kind in self._store.kinds() for key in self._store.all(kind)
         ):
             self._store.remove(NAMESPACE, key)
-
-
-def _own_copy(kind: Kind, body: object) -> Raw:
-    """A copy of *body* that may be changed, of the right kind and with metadata. Raises BadRequest."""
-    if not isinstance(body, dict):
-        raise BadRequest("the body is not an object")
-    named = body.get("kind", kind.kind)
-    group = str(body.get("apiVersion", kind.api_version)).rpartition("/")[0]
-    if named != kind.kind or group != kind.group:
-        raise BadRequest(
-            f"the object provided is a {body.get('apiVersion')} {named}, "
-            f"where a {kind.api_version} {kind.kind} is expected"
-        )
-    metadata = body.get("metadata", {})
-    if not isinstance(metadata, dict):
-        raise BadRequest("metadata is not an object")
-    rest = {name: value for name, value in body.items() if name not in ("apiVersion", "kind", "metadata")}
-    item: Raw = copy.deepcopy(
-        {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **rest}
-    )
-    for name in ("managedFields", "selfLink"):
-        item["metadata"].pop(name, None)
-    return item
-
-
-def _precondition(what: str, wanted: object, found: str) -> str:
-    return f"Precondition failed: {what} in precondition: {wanted}, {what} in object meta: {found}"
-
-
-def _take_over(item: Raw, before: Raw, name: str) -> None:
-    """Let *item* have under *name* what *before* has, and nothing if that has nothing."""
-    item.pop(name, None)
-    if name in before:
-        item[name] = copy.deepcopy(before[name])
-
-
-def _substance(item: Raw) -> Raw:
-    return {name: value for name, value in item.items() if name not in ("metadata", "status")}

@@ -1,7 +1,7 @@
 """
 The API over HTTP: one way in for all kinds.
 
-    path -> Location -> what is asked (verb, query, body) -> Registry or Store -> answer, plain or as a table
+    path -> Location, options -> Query, body -> object or patch -> Registry or Store -> answer, maybe a table
 
 Whoever holds a token of this cluster may do everything; without one only the health of the server and its
 version can be asked.
@@ -9,34 +9,31 @@ version can be asked.
 
 import json
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
 
 import structlog
-import yaml
 from aiohttp import web
 
-from cluster.kinds import TOKEN_REVIEW
-from cluster.local import discovery, patches, protobuf, selectors, tables
+from cluster.kinds import DEPLOYMENT, POD, TOKEN_REVIEW
+from cluster.local import bodies, discovery, tables
 from cluster.local.locations import Location, locate
 from cluster.local.paging import page
+from cluster.local.queries import Query
 from cluster.local.refusals import (
     BadRequest,
     MethodNotAllowed,
-    NotAcceptable,
     NotFound,
     NotServed,
     Refused,
     TooLarge,
     Unauthorized,
-    UnsupportedMediaType,
     about,
 )
 from cluster.local.registry import Registry
 from cluster.local.store import Store
 from cluster.local.tokens import Authority, NotAuthentic
-from cluster.local.watches import INITIAL_EVENTS_END, Streams, Watch
+from cluster.local.watches import Streams, Watch
 from cluster.metadata import Key, Raw
 
 log = structlog.get_logger()
@@ -46,12 +43,6 @@ LONGEST_WATCH = 3600.0
 
 HEALTH = ("/healthz", "/livez", "/readyz")
 DOCUMENTS = discovery.documents()
-
-_PATCHES = {
-    "application/merge-patch+json": "merge",
-    "application/json-patch+json": "json",
-    "application/strategic-merge-patch+json": "strategic",
-}
 
 
 class Surface:
@@ -104,9 +95,10 @@ class Surface:
             return await self._review(request)
         if location.subresource not in (None, "status" if location.resource.has_status else None):
             return await self._subresource(request, location)
+        query = Query.read(request.query, request.headers.get("Accept", ""), location)  # BadRequest
         if location.name is None:
-            return await self._collection(request, location)
-        return await self._object(request, location)
+            return await self._collection(request, location, query)
+        return await self._object(request, location, query)
 
     def _authenticate(self, request: web.Request) -> None:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -120,131 +112,103 @@ class Surface:
     async def _review(self, request: web.Request) -> web.Response:
         if request.method != "POST":
             raise MethodNotAllowed("tokenreviews can only be created")
-        return _json(self._authority.review(await _body(request)), 201)
+        return _json(self._authority.review(await _sent(request)), 201)
 
     async def _subresource(self, request: web.Request, location: Location) -> web.Response:
         wanted, kind = location.subresource, location.kind
         if wanted == "token" and location.resource.issues_tokens:
-            account = self._store.get(kind, location.key)
             if request.method != "POST":
                 raise MethodNotAllowed("a token can only be created")
-            body = await _body(request)
+            body = await _sent(request)
+            account = self._store.get(kind, location.key)
             return _json(self._authority.request(account, body, unique=self._new_uid()), 201)
         self._store.get(kind, location.key)
-        why = "runs no pods" if kind.plural in ("pods", "deployments") else "keeps objects and nothing more"
+        why = "runs no pods" if kind in (POD, DEPLOYMENT) else "keeps objects and nothing more"
         raise NotServed(f"jackstay's local cluster {why}: there is no {wanted!r} of {kind.plural}")
 
-    async def _collection(self, request: web.Request, location: Location) -> web.StreamResponse:
-        query, kind = request.query, location.kind
+    async def _collection(self, request: web.Request, location: Location, query: Query) -> web.StreamResponse:
+        kind = location.kind
         match request.method:
-            case "GET" if _flag(query, "watch"):
-                return await self._streams.serve(request, self._watch(request, location))
+            case "GET" if query.watch:
+                return await self._streams.serve(request, self._watch(location, query))
             case "GET":
-                return self._list(request, location)
+                return self._list(location, query)
             case "POST":
                 if kind.namespaced and location.namespace is None:
                     raise MethodNotAllowed(f"{kind.plural} are created in a namespace")
-                body = await _body(request)
-                made = self._registry.create(
-                    location.resource, location.namespace or "", body, dry_run=_dry_run(query)
-                )
+                body, namespace = await _sent(request), location.namespace or ""
+                made = self._registry.create(location.resource, namespace, body, dry_run=query.dry_run)
                 return _json(_presented(location, made), 201)
             case "DELETE":
-                return self._delete_collection(request, location)
+                return self._delete_collection(location, query)
         raise MethodNotAllowed(f"{request.method} is not possible on {kind.plural}")
 
-    def _list(self, request: web.Request, location: Location) -> web.Response:
-        query = request.query
-        limit = _number(query, "limit", 0)
-        found = page(
-            self._store, location.kind, _wanted(query, location), limit=limit, more=query.get("continue", "")
-        )
+    def _list(self, location: Location, query: Query) -> web.Response:
+        found = page(self._store, location.kind, query.wanted, limit=query.limit, more=query.more)
         metadata: Raw = {"resourceVersion": str(found.version)}
         if found.more:
             metadata |= {"continue": found.more, "remainingItemCount": found.remaining}
         items = [_presented(location, item) for item in found.items]
-        if _as_table(request):
-            columns = location.resource.columns
-            return _json(tables.table(columns, items, self._now(), _include(query), metadata))
+        if query.as_table:
+            return _json(self._table(location, query, items, metadata))
         head = {"kind": f"{location.kind.kind}List", "apiVersion": location.api_version}
         return _json({**head, "metadata": metadata, "items": items})
 
-    def _watch(self, request: web.Request, location: Location) -> Watch:
-        query, as_table = request.query, _as_table(request)
-        columns, include = location.resource.columns, _include(query)
-        version = query.get("resourceVersion", "")
-        if not (version == "" or (version.isascii() and version.isdigit())):
-            raise BadRequest(f"invalid resource version {version!r}")
-        initial = _flag(query, "sendInitialEvents")
-        bookmarks = _flag(query, "allowWatchBookmarks")
-        if initial and not (bookmarks and query.get("resourceVersionMatch") == "NotOlderThan"):
-            raise BadRequest(
-                "sendInitialEvents needs resourceVersionMatch=NotOlderThan and allowWatchBookmarks=true"
-            )
-        since = None if initial or version in ("", "0") else int(version)
-        if since is None and query.get("sendInitialEvents") == "false":
+    def _watch(self, location: Location, query: Query) -> Watch:
+        since = None if query.initial_events else query.version
+        if since is None and query.initial_events is False:
             since = self._store.version
 
         def present(item: Raw) -> Raw:
             shown = _presented(location, item)
-            if not as_table:
-                return shown
-            metadata = {"resourceVersion": shown["metadata"]["resourceVersion"]}
-            return tables.table(columns, [shown], self._now(), include, metadata)
+            return self._table(location, query, [shown], _version_of(item)) if query.as_table else shown
 
-        def bookmark(version: str, ends: bool) -> Raw:  # noqa: FBT001 - called by position through Watch
-            metadata: Raw = {"resourceVersion": version}
-            if ends:
-                metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
-            if as_table:
-                return tables.table(columns, (), self._now(), include, metadata)
+        def bookmark(metadata: Raw) -> Raw:
+            if query.as_table:
+                return self._table(location, query, [], metadata)
             return {"kind": location.kind.kind, "apiVersion": location.api_version, "metadata": metadata}
 
-        seconds = _number(query, "timeoutSeconds", 0) or LONGEST_WATCH * random.uniform(0.5, 1)
         return Watch(
-            location.kind,
-            _wanted(query, location),
-            present,
-            bookmark,
-            since,
-            initial,
-            bookmarks,
-            min(float(seconds), LONGEST_WATCH),
+            kind=location.kind,
+            wanted=query.wanted,
+            present=present,
+            bookmark=bookmark,
+            since=since,
+            initial_events_end=query.initial_events is True,
+            bookmarks=query.bookmarks,
+            seconds=min(query.seconds or LONGEST_WATCH * random.uniform(0.5, 1), LONGEST_WATCH),
         )
 
-    def _delete_collection(self, request: web.Request, location: Location) -> web.Response:
-        wanted = _wanted(request.query, location)
-        found = page(self._store, location.kind, wanted)
-        for item in found.items:
+    def _delete_collection(self, location: Location, query: Query) -> web.Response:
+        for item in page(self._store, location.kind, query.wanted).items:
             key = Key(item["metadata"].get("namespace", ""), item["metadata"]["name"])
             if self._store.find(location.kind, key) is not None:
-                self._registry.delete(location.resource, key, dry_run=_dry_run(request.query))
+                self._registry.delete(location.resource, key, dry_run=query.dry_run)
         return _json({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success"})
 
-    async def _object(self, request: web.Request, location: Location) -> web.Response:
-        query, key, resource = request.query, location.key, location.resource
-        status, dry_run = location.subresource == "status", _dry_run(request.query)
+    async def _object(self, request: web.Request, location: Location, query: Query) -> web.StreamResponse:
+        key, resource = location.key, location.resource
+        status, dry_run = location.subresource == "status", query.dry_run
         match request.method:
             case "GET":
                 item = _presented(location, self._store.get(location.kind, key))
-                if not _as_table(request):
-                    return _json(item)
-                metadata = {"resourceVersion": item["metadata"]["resourceVersion"]}
-                return _json(tables.table(resource.columns, [item], self._now(), _include(query), metadata))
+                return _json(
+                    self._table(location, query, [item], _version_of(item)) if query.as_table else item
+                )
             case "PUT":
-                body = await _body(request)
+                body = await _sent(request)
                 kept = self._registry.replace(resource, key, body, status=status, dry_run=dry_run)
                 return _json(_presented(location, kept))
             case "PATCH":
-                patch = await _patch(request, location)
+                patch = bodies.read_patch(await request.read(), request.content_type, resource)
                 kept = self._registry.update(resource, key, patch, status=status, dry_run=dry_run)
                 return _json(_presented(location, kept))
             case "DELETE" if not status:
-                return await self._delete(request, location)
+                return await self._delete(request, location, query)
         raise MethodNotAllowed(f"{request.method} is not possible on one of {location.kind.plural}")
 
-    async def _delete(self, request: web.Request, location: Location) -> web.Response:
-        options = await _body(request) if request.can_read_body else {}
+    async def _delete(self, request: web.Request, location: Location, query: Query) -> web.Response:
+        options = await _sent(request) if request.can_read_body else {}
         given = options.get("preconditions") or {}
         if not isinstance(given, dict):
             raise BadRequest("preconditions is not an object")
@@ -255,7 +219,7 @@ class Surface:
             uid=given.get("uid"),
             version=given.get("resourceVersion"),
             orphan=policy == "Orphan" or options.get("orphanDependents") is True,
-            dry_run=_dry_run(request.query) or bool(options.get("dryRun")),
+            dry_run=query.dry_run or bool(options.get("dryRun")),
         )
         if not gone:
             return _json(_presented(location, item))
@@ -263,121 +227,23 @@ class Surface:
         head = {"kind": "Status", "apiVersion": "v1", "metadata": {}}
         return _json({**head, "status": "Success", "details": details})
 
+    def _table(self, location: Location, query: Query, items: Sequence[Raw], metadata: Raw) -> Raw:
+        return tables.table(location.resource.columns, items, self._now(), query.include, metadata)
+
 
 def _presented(location: Location, item: Raw) -> Raw:
     """*item* in the version that was asked for."""
     return item if location.version == location.kind.version else {**item, "apiVersion": location.api_version}
 
 
-def _wanted(query: Mapping[str, str], location: Location) -> Callable[[Key, Raw], bool]:
-    """Which objects the query is about. Raises BadRequest."""
-    namespace = location.namespace
-    selector = selectors.parse(
-        query.get("labelSelector", ""), query.get("fieldSelector", ""), location.resource.selectable
-    )
-    return lambda key, item: (namespace is None or key.namespace == namespace) and selector.accepts(item)
+def _version_of(item: Raw) -> Raw:
+    return {"resourceVersion": item["metadata"]["resourceVersion"]}
 
 
-def _as_table(request: web.Request) -> bool:
-    """Whether a table is wanted first. Raises NotAcceptable if nothing that we can write is."""
-    accepted = request.headers.get("Accept", "*/*") or "*/*"
-    for choice in accepted.split(","):
-        kind, *parameters = (part.strip() for part in choice.split(";"))
-        if kind not in ("application/json", "application/*", "*/*"):
-            continue
-        given = dict(parameter.partition("=")[::2] for parameter in parameters)
-        if given.get("as") == "Table" and given.get("g") == "meta.k8s.io" and given.get("v") == "v1":
-            return True
-        if "as" not in given:
-            return False
-    raise NotAcceptable("only application/json is served, also as a Table of meta.k8s.io/v1")
-
-
-def _include(query: Mapping[str, str]) -> tables.Include:
-    match query.get("includeObject", "Metadata"):
-        case "None":
-            return "None"
-        case "Object":
-            return "Object"
-        case "Metadata" | "":
-            return "Metadata"
-    raise BadRequest("includeObject is one of None, Metadata and Object")
-
-
-def _flag(query: Mapping[str, str], name: str) -> bool:
-    return query.get(name, "") in ("1", "t", "T", "true", "True", "TRUE")
-
-
-def _number(query: Mapping[str, str], name: str, absent: int) -> int:
-    text = query.get(name, "")
-    if text and not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise BadRequest(f"{name}={text!r} is not a number")
-    return int(text) if text else absent
-
-
-def _dry_run(query: Mapping[str, str]) -> bool:
-    given = query.get("dryRun", "")
-    if given not in ("", "All"):
-        raise BadRequest(f"dryRun={given!r}: the only choice is All")
-    return given == "All"
-
-
-async def _patch(request: web.Request, location: Location) -> Callable[[Raw], Raw]:
-    """The change that the body describes. Raises UnsupportedMediaType, BadRequest."""
-    if request.content_type.startswith("application/apply-patch"):
-        raise UnsupportedMediaType(
-            "server-side apply is not possible on jackstay's local cluster: leave out --server-side"
-        )
-    form = _PATCHES.get(request.content_type)
-    if form is None or (form == "strategic" and location.resource.custom):
-        usable = [
-            name for name, form in _PATCHES.items() if form != "strategic" or not location.resource.custom
-        ]
-        raise UnsupportedMediaType(
-            "the body of the request was in an unknown format - "
-            f"accepted media types include: {', '.join(usable)}"
-        )
-    patch = _parsed(await request.read(), "application/json")
-    keys = location.resource.all_merge_keys
-    if form == "json":
-        return lambda before: patches.json_patch(before, patch)
-    if not isinstance(patch, dict):
-        raise BadRequest("the patch is not an object")
-    if form == "merge":
-        return lambda before: patches.merge(before, patch)
-    return lambda before: patches.strategic(before, patch, keys)
-
-
-async def _body(request: web.Request) -> Raw:
-    """The object that was sent. Raises BadRequest, UnsupportedMediaType."""
+async def _sent(request: web.Request) -> Raw:
+    """The object in the body. Raises BadRequest, UnsupportedMediaType."""
     given = request.content_type if "Content-Type" in request.headers else "application/json"
-    body = _parsed(await request.read(), given)
-    if not isinstance(body, dict):
-        raise BadRequest("the body is not an object")
-    return body
-
-
-# Any: what a client sent; `Registry` and `patches` look at its form.
-def _parsed(data: bytes, content_type: str) -> Any:
-    if content_type == protobuf.MEDIA_TYPE:
-        return protobuf.read(data)
-    if content_type in ("application/yaml", "application/x-yaml"):
-        try:
-            return yaml.safe_load(data)
-        except yaml.YAMLError as error:
-            raise BadRequest(f"the body is not YAML: {error}") from error
-    if content_type != "application/json":
-        raise UnsupportedMediaType(
-            f"{content_type} is not read here: send application/json or application/yaml"
-        )
-    try:
-        return json.loads(data, parse_constant=_no_number)
-    except ValueError as error:
-        raise BadRequest(f"the body is not JSON: {error}") from error
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no JSON")
+    return bodies.read_object(await request.read(), given)
 
 
 def _refusal(refused: Refused) -> web.Response:

@@ -31,8 +31,8 @@ class Watch:
     present: Callable[[Raw], Raw]
     """The form in which objects are shown: in the version asked for, or as a table."""
 
-    bookmark: Callable[[str, bool], Raw]
-    """The object of a bookmark, from a version and whether it ends the initial events."""
+    bookmark: Callable[[Raw], Raw]
+    """The object of a bookmark, from its metadata."""
 
     since: int | None
     """Tell what changed after this version; None: first tell what is there."""
@@ -108,7 +108,7 @@ class Streams:
                 await response.write(b"".join(lines))
                 return
             if watch.bookmarks and clock() >= min(next_bookmark, end):
-                lines.append(_line("BOOKMARK", watch.bookmark(str(told), False)))
+                lines.append(_line("BOOKMARK", watch.bookmark({"resourceVersion": str(told)})))
                 next_bookmark = clock() + self._bookmark_every
             if lines:
                 await response.write(b"".join(lines))
@@ -127,7 +127,9 @@ class Streams:
             if watch.wanted(key, objects[key]):
                 yield _line("ADDED", watch.present(objects[key]))
         if watch.initial_events_end:
-            yield _line("BOOKMARK", watch.bookmark(str(self._store.version), True))
+            metadata: Raw = {"resourceVersion": str(self._store.version)}
+            metadata["annotations"] = {INITIAL_EVENTS_END: "true"}
+            yield _line("BOOKMARK", watch.bookmark(metadata))
 
     def _news(self, watch: Watch, told: int) -> tuple[list[bytes], int, bool]:
         """The lines since *told*, up to which version they tell, and whether some are lost."""

@@ -160,7 +160,7 @@ async def test_a_mistake_names_its_field(api: HttpApi) -> None:
         ("GET", f"{MAPS}?continue=x", 400),
         ("GET", f"{MAPS}?watch=1&resourceVersion=x", 400),
         ("GET", f"{MAPS}?watch=1&sendInitialEvents=true", 400),
-        ("GET", "/api/v1/namespaces/kube-system?includeObject=x", 200),
+        ("GET", "/api/v1/namespaces/kube-system?includeObject=x", 400),
         ("DELETE", "/api/v1/namespaces/kube-system", 403),
     ],
 )
