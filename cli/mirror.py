@@ -1,0 +1,161 @@
+"""`jackstay mirror`: the process that copies the exported services of linked clusters into its own."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import structlog
+import typer
+from prometheus_client import CollectorRegistry
+
+from certs.credentials import InvalidCredentials
+from certs.generation import Generation, load
+from certs.trust_bundle import InvalidTrustBundle
+from cli import options
+from cli.errors import explained
+from cluster.access import Access
+from cluster.client import Cluster
+from cluster.errors import ClusterError
+from cluster.kubeconfig import RefusedKubeconfig
+from cluster.own_access import local
+from gateway import probe
+from gateway.frames import ALPN
+from mirror.controller import Controller
+from mirror.metrics import Metrics
+from mirror.probing import ProbeFailed
+from mirror.settings import Settings
+from process.address import Address
+from process.admin import AdminServer, Readiness
+from process.files import changes
+from process.run import Stopping, run
+
+log = structlog.get_logger()
+
+_LISTED = "listed"
+_WARN_EVERY = 600.0
+
+
+class Certificates:
+    """What the mirror shows to gateways, and whom it believes: as the files are now."""
+
+    def __init__(self, certificate: Path, key: Path, trust_anchors: Path) -> None:
+        """Raises InvalidCredentials or InvalidTrustBundle, naming the file."""
+        self._paths = (certificate, key, trust_anchors)
+        self._generation = self._load(1)
+
+    async def probe(self, address: Address, identity: str, *, timeout: float) -> float:
+        """Ask the gateway at *address* over mutual TLS. Raises ProbeFailed."""
+        try:
+            return await probe.ping(address, identity, self._generation, timeout=timeout)
+        except probe.ProbeFailed as failure:
+            raise ProbeFailed(str(failure)) from failure
+
+    async def follow(self) -> None:
+        """Take over what the files become; what is broken is not taken. Until cancelled."""
+        async for _ in changes(*self._paths):
+            try:
+                self._generation = self._load(self._generation.number + 1)
+            except (InvalidCredentials, InvalidTrustBundle) as error:
+                log.error("certificate.kept", error=str(error))  # noqa: TRY400  # the sentence says it all
+            else:
+                log.info("certificate.loaded", generation=self._generation.number)
+
+    async def warn(self) -> NoReturn:
+        """Say, while there is time, that our certificate is about to end. Until cancelled."""
+        while True:
+            credentials = self._generation.credentials
+            if credentials.ends_soon(datetime.now(UTC)):
+                expires = credentials.not_after.isoformat()
+                log.warning("certificate.ends_soon", identity=credentials.identity, expires=expires)
+            await asyncio.sleep(_WARN_EVERY)
+
+    def _load(self, number: int) -> Generation:
+        return load(*self._paths, number=number, alpn_server=(ALPN,), alpn_client=(ALPN,))
+
+
+async def serve(
+    access: Access, settings: Settings, certificates: Certificates, admin: Address, stopping: Stopping
+) -> int:
+    """Mirror until *stopping*. Errors of clusters are waited out, not raised."""
+    registry = CollectorRegistry()
+    readiness = Readiness(_LISTED)
+    async with Cluster(access) as cluster, AdminServer(admin, readiness, registry) as server:
+        controller = Controller(cluster, settings, certificates.probe, Metrics(registry))
+        async with _running(controller, certificates) as tasks:
+            announcing = tasks.create_task(_announce(controller, readiness, server))
+            await stopping.wait()
+            readiness.draining()
+            announcing.cancel()
+    return 0
+
+
+@asynccontextmanager
+async def _running(controller: Controller, certificates: Certificates) -> AsyncIterator[asyncio.TaskGroup]:
+    """The work of the process, for as long as the block lasts."""
+    async with asyncio.TaskGroup() as tasks:
+        works = [
+            tasks.create_task(controller.run()),
+            tasks.create_task(certificates.follow()),
+            tasks.create_task(certificates.warn()),
+        ]
+        yield tasks
+        for work in works:
+            work.cancel()
+
+
+async def _announce(controller: Controller, readiness: Readiness, server: AdminServer) -> None:
+    await controller.ready.wait()
+    readiness.reported(_LISTED)
+    log.info("mirror.ready", admin=str(server.address))
+
+
+def command(
+    *,
+    certificate: options.Certificate,
+    key: options.Key,
+    trust_anchors: options.TrustAnchors,
+    admin: options.Admin = Address("", 9990),  # noqa: B008 - frozen
+    allow_loopback: Annotated[
+        bool,
+        typer.Option(
+            "--allow-loopback", help="Let gateways and linked clusters be on this machine (for the demo)."
+        ),
+    ] = False,
+    most_mirrors: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many services one Link may mirror.")
+    ] = 10_000,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = None,
+    namespace: options.Namespace = options.NAMESPACE,
+    cluster_domain: options.ClusterDomain = options.CLUSTER_DOMAIN,
+    log_format: options.LogFormat = "auto",
+    log_level: options.LogLevel = "info",
+) -> None:
+    """
+    Copy the exported services of all linked clusters into this one, and keep them true.
+
+    It reads the Links of its namespace and the clusters they lead to, and writes to its own cluster
+    only. The certificate is what it shows to gateways when it asks whether they live.
+
+    Example:  jackstay mirror --context west -n jackstay --admin 127.0.0.1:9992
+                  --certificate mirror.crt --key mirror.key --trust-anchors root.crt
+    """
+    with explained(InvalidCredentials, InvalidTrustBundle):
+        certificates = Certificates(certificate, key, trust_anchors)
+    with explained(RefusedKubeconfig, OSError):
+        access = local(kubeconfig, context)
+    settings = Settings(
+        namespace=namespace,
+        cluster_domain=cluster_domain,
+        allow_loopback=allow_loopback,
+        most_mirrors=most_mirrors,
+    )
+
+    async def main(stopping: Stopping) -> int:
+        return await serve(access, settings, certificates, admin or Address("", 9990), stopping)
+
+    with explained(OSError, ClusterError):
+        raise typer.Exit(run(main, log_format=log_format, log_level=log_level))

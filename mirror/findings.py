@@ -1,0 +1,72 @@
+"""What the state of a Link amounts to, as findings for its status. Pure."""
+
+from collections.abc import Mapping
+
+from cluster.errors import ClusterError, Forbidden, Unauthorized
+from cluster.objects import Key
+from mirror.link import InvalidLink
+from mirror.observed import Observed
+from mirror.setbacks import Setbacks
+from mirror.status import Finding, Mirrored
+from mirror.wanted import Desired, Mirror
+
+VALID = Finding(ok=True, reason="Accepted")
+REACHABLE = Finding(ok=True, reason="Answering")
+
+
+def credentials(failure: ClusterError | None, *, complete: bool) -> Finding | None:
+    """Whether the other cluster takes our credentials; None while that is not known."""
+    if isinstance(failure, Unauthorized | Forbidden):
+        return Finding(ok=False, reason=type(failure).__name__, message=str(failure))
+    return VALID if complete and failure is None else None
+
+
+def reachable(failure: ClusterError | None, *, complete: bool) -> Finding | None:
+    """Whether the other cluster lets itself be read; None while that is not known."""
+    if failure is not None:
+        return Finding(ok=False, reason=type(failure).__name__, message=str(failure))
+    return REACHABLE if complete else None
+
+
+def services(observed: Observed, desired: Desired, setbacks: Setbacks) -> dict[Key, Mirrored]:
+    """What has become of each exported Service; without those that are just being written."""
+    found: dict[Key, Mirrored] = {}
+    for remote, what in desired.items():
+        if not isinstance(what, Mirror):
+            found[remote] = Mirrored(Finding(ok=False, reason=what.reason, message=what.message))
+            continue
+        setback = setbacks.get(what.key)
+        if setback is not None and setback.worth_telling:
+            message = f"Failed to write the mirror: {setback.error}"
+            found[remote] = Mirrored(Finding(ok=False, reason="Error", message=message))
+        elif what.key in observed.local.services:
+            found[remote] = Mirrored(Finding(ok=True, reason="Mirrored"), what.key)
+    return found
+
+
+def synced(
+    observed: Observed, found: Mapping[Key, Mirrored], *, unfinished: bool, withheld: int
+) -> Finding | None:
+    """Whether the mirrors are what they ought to be; None while they are about to be."""
+    if observed.replaced:
+        message = (
+            f"this is another cluster than before (kube-system has uid {observed.remote.cluster_uid}, "
+            f"not {observed.link.remote_uid}): nothing is deleted"
+        )
+        return Finding(ok=False, reason="ClusterReplaced", message=message)
+    if withheld:
+        message = f"{withheld} mirrors are kept until a second listing lacks their services too"
+        return Finding(ok=False, reason="DeletionsWithheld", message=message)
+    failing = sum(not mirrored.finding.ok for mirrored in found.values())
+    if failing:
+        return Finding(
+            ok=False, reason="NotMirrored", message=f"{failing} of {len(found)} services are not mirrored"
+        )
+    if unfinished:
+        return None
+    are = "1 service is" if len(found) == 1 else f"{len(found)} services are"
+    return Finding(ok=True, reason="Synced", message=f"{are} mirrored")
+
+
+def invalid(mistakes: InvalidLink) -> Finding:
+    return Finding(ok=False, reason="InvalidLink", message=str(mistakes))

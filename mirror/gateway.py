@@ -1,0 +1,147 @@
+"""The remote gateway, as one Link leads to it: where it is now, and which of its addresses live."""
+
+import asyncio
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from cluster.reading import Fields, Malformed
+from mirror.crew import Work
+from mirror.gateway_addresses import Resolved, Resolver, resolve
+from mirror.link import LinkSpec
+from mirror.liveness import Liveness
+from mirror.metrics import Metrics
+from mirror.observed import GatewayAddress
+from mirror.probing import Probe, keep_probing
+from mirror.settings import Settings
+from mirror.status import GatewayReport
+from process.address import Address, is_ip
+
+UNKNOWN = Liveness()
+PRESUMED = Liveness(alive=True)
+"""Of a gateway that is not to be probed."""
+
+
+class Gateway:
+    """
+    What is believed of it, kept by the work in `works`.
+
+    `moved` is called when addresses or verdicts have become others, `heard` after every probe.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        probe: Probe,
+        resolver: Resolver,
+        metrics: Metrics,
+        *,
+        moved: Callable[[], None],
+        heard: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._probe = probe
+        self._resolver = resolver
+        self._metrics = metrics
+        self._moved = moved
+        self._heard = heard
+        self._resolved = Resolved()
+        self._hosts: tuple[str, ...] | None = None
+        """Those of which all have been looked up."""
+
+        self._liveness: dict[Address, Liveness] = {}
+
+    def works(self, spec: LinkSpec, status: Mapping[str, Any]) -> dict[Hashable, Work]:
+        """What has to run for as long as the Link is so; *status* is what it said last."""
+        if not spec.gateways:
+            return {}
+        works: dict[Hashable, Work] = {
+            ("resolve", spec.gateways): partial(self._keep_resolving, spec.gateways)
+        }
+        if spec.probe is not None:
+            for address in self._addresses(spec, status):
+                key = (address, spec.gateway_identity, spec.probe)
+                works[key] = partial(self._keep_probing, spec, address)
+        return works
+
+    def looked_up(self, spec: LinkSpec) -> bool:
+        """Whether each of the Link's names has been looked up, with whatever success."""
+        return not spec.gateways or self._hosts == spec.gateways
+
+    def observed(self, spec: LinkSpec, status: Mapping[str, Any]) -> tuple[GatewayAddress, ...]:
+        """Each current address, and the verdict on it."""
+        return tuple(
+            GatewayAddress(address.host, liveness.alive)
+            for address, liveness in self._beliefs(spec, status).items()
+        )
+
+    def report(self, spec: LinkSpec, status: Mapping[str, Any]) -> GatewayReport | None:
+        """For the Link's status; None if it has no gateway."""
+        if not spec.gateways:
+            return None
+        return GatewayReport(
+            addresses=self._beliefs(spec, status),
+            probed=spec.probe is not None,
+            mistakes=self._resolved.mistakes,
+            resolved=self.looked_up(spec),
+        )
+
+    def _beliefs(self, spec: LinkSpec, status: Mapping[str, Any]) -> dict[Address, Liveness]:
+        unasked = UNKNOWN if spec.probe is not None else PRESUMED
+        return {address: self._liveness.get(address, unasked) for address in self._addresses(spec, status)}
+
+    def _addresses(self, spec: LinkSpec, status: Mapping[str, Any]) -> tuple[Address, ...]:
+        """Those that the names lead to; while one of them never led anywhere, also those of before."""
+        if not self.looked_up(spec):
+            return ()
+        ips = list(self._resolved.addresses)
+        if not all(self._resolved.found.values()):
+            ips += [ip for ip in _listed(status) if ip not in ips]
+        return tuple(Address(ip, spec.gateway_port) for ip in ips)
+
+    async def _keep_resolving(self, hosts: tuple[str, ...]) -> None:
+        """For ever; once if there is nothing to resolve."""
+        while True:
+            before = self._resolved
+            self._resolved = await resolve(
+                hosts, before, self._resolver, allow_loopback=self._settings.allow_loopback
+            )
+            if self._hosts != hosts or self._resolved != before:
+                self._hosts = hosts
+                self._moved()
+            if all(map(is_ip, hosts)):
+                return
+            await asyncio.sleep(self._settings.refresh)
+
+    async def _keep_probing(self, spec: LinkSpec, address: Address) -> None:
+        assert spec.probe is not None
+        believed = self._liveness.get(address, UNKNOWN)
+        try:
+            await keep_probing(
+                self._probe,
+                address,
+                spec.gateway_identity,
+                spec.probe,
+                told=partial(self._told, spec, address),
+                before=believed,
+            )
+        finally:
+            self._liveness.pop(address, None)
+            self._metrics.forget_address(spec.cluster, str(address))
+
+    def _told(self, spec: LinkSpec, address: Address, liveness: Liveness) -> None:
+        before = self._liveness.get(address, UNKNOWN)
+        self._liveness[address] = liveness
+        self._metrics.probed(spec.cluster, str(address), liveness)
+        if liveness.alive != before.alive:
+            self._moved()
+        self._heard()
+
+
+def _listed(status: Mapping[str, Any]) -> Iterator[str]:
+    """The addresses that the status named last."""
+    try:
+        for entry in Fields(status).below("gateway").each("addresses", lambda fields: fields.text("address")):
+            yield Address.parse(entry).host
+    except (Malformed, ValueError):
+        return

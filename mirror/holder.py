@@ -1,0 +1,43 @@
+"""
+The holder of a Lease, named so that its successor on the same machine can see that it has died.
+
+Whoever is killed cannot give its Lease back. On one machine, under one kernel, the next process need not
+wait for it to run out: a process is known by its number and the moment at which it began.
+"""
+
+import os
+import platform
+from pathlib import Path
+
+_PROC = Path("/proc")
+
+
+def ourselves() -> str:
+    """What we call ourselves: `host_kernel_pids_pid_began`."""
+    return "_".join((platform.node() or "unknown", *_here(), str(os.getpid()), _began(os.getpid()) or "0"))
+
+
+def is_gone(name: str) -> bool:
+    """Whether *name* is a process of this very machine that runs no more. False if that is not certain."""
+    parts = name.rsplit("_", 4)
+    if len(parts) != 5 or not parts[3].isdecimal() or "" in _here() or tuple(parts[1:3]) != _here():
+        return False
+    return _began(int(parts[3])) != parts[4]
+
+
+def _here() -> tuple[str, str]:
+    """The running kernel, and the space of process numbers in it; "" for what cannot be read."""
+    try:
+        kernel = (_PROC / "sys/kernel/random/boot_id").read_text().strip().partition("-")[0]
+        return kernel, str((_PROC / "self/ns/pid").stat().st_ino)
+    except OSError:
+        return "", ""
+
+
+def _began(pid: int) -> str | None:
+    """When process *pid* began, in ticks since the kernel did; None if there is none."""
+    try:
+        fields = (_PROC / str(pid) / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in ("Z", "X") else fields[19]

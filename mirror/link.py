@@ -1,0 +1,273 @@
+"""
+A Link as we use it: every field read, its mistakes told all at once.
+
+An API server takes any text in a Link, ports and durations included. What it means is decided here and
+nowhere else; a Link with a mistake changes nothing, rather than something by half.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from cluster.objects import Link
+from cluster.reading import Fields, Malformed
+from mirror import marks
+from mirror.copying import Patterns
+from mirror.selectors import NOTHING, Selector
+from process.address import is_ip, refused_range
+
+T = TypeVar("T")
+
+Protocol = Literal["jackstay/1", "transport.l5d.io/v1"]
+
+
+class InvalidLink(Exception):
+    """A Link that cannot be used; `mistakes` are all that is wrong with it."""
+
+    reason = "invalid_link"
+
+    def __init__(self, mistakes: tuple[str, ...]) -> None:
+        super().__init__("; ".join(mistakes))
+        self.mistakes = mistakes
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeSpec:
+    """How a gateway is asked whether it lives."""
+
+    path: str = "/ready"
+    port: int = 4191
+    period: float = 3.0
+    timeout: float = 30.0
+    threshold: int = 3
+
+    @property
+    def patience(self) -> float:
+        """How long one probe may take: never longer than until the next one."""
+        return min(self.timeout, self.period)
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSpec:
+    """A Link without mistakes."""
+
+    name: str
+    namespace: str
+    uid: str
+    cluster: str
+    """What the other cluster is called here: the end of the mirrors' names."""
+
+    domain: str
+    """The other cluster's DNS zone."""
+
+    credentials: str
+    """The Secret, beside the Link, that holds the kubeconfig."""
+
+    gateways: tuple[str, ...] = ()
+    """Addresses and names, as written, each once; () for a link without gateway."""
+
+    gateway_port: int = 4143
+    gateway_identity: str = ""
+    probe: ProbeSpec | None = None
+    """None: not probed, and taken to be alive."""
+
+    selector: Selector = NOTHING
+    discovery_selector: Selector = NOTHING
+    federated_selector: Selector = NOTHING
+    excluded_labels: Patterns = ()
+    excluded_annotations: Patterns = ()
+    copied_keys: Patterns = ()
+    namespaces: frozenset[str] = frozenset()
+    """The only ones that get mirrors; empty: all."""
+
+    protocol: Protocol = "jackstay/1"
+    keep_mirrors: bool = False
+    remote_uid: str = ""
+    """The uid of the cluster that it led to when it was first read; "" if it never was."""
+
+
+def keeps_mirrors(link: Link) -> bool:
+    """Whether what *link* made is to stay when it is removed."""
+    return link.metadata.annotations.get(marks.KEEP_MIRRORS) == "true"
+
+
+def parse(link: Link, *, allow_loopback: bool = False, domain: str = "cluster.local") -> LinkSpec:
+    """
+    The spec of *link*, whose cluster has the DNS zone *domain* unless the Link says otherwise.
+
+    Raises InvalidLink with every mistake there is.
+    """
+    return _Reader(link, allow_loopback=allow_loopback, domain=domain).spec()
+
+
+class _Reader:
+    """Reads field by field and remembers what was wrong."""
+
+    def __init__(self, link: Link, *, allow_loopback: bool, domain: str) -> None:
+        self._link = link
+        self._fields = Fields(link.spec, "spec")
+        self._loopback = allow_loopback
+        self._default_domain = domain
+        self._mistakes: list[str] = []
+
+    def spec(self) -> LinkSpec:
+        metadata, fields = self._link.metadata, self._fields
+        gateways: tuple[str, ...] = self._try(self._gateways, ())
+        spec = LinkSpec(
+            name=metadata.name,
+            namespace=metadata.namespace,
+            uid=metadata.uid,
+            cluster=self._try(self._cluster, ""),
+            domain=self._try(self._domain, ""),
+            credentials=self._try(lambda: fields.required("clusterCredentialsSecret"), ""),
+            gateways=gateways,
+            gateway_port=self._try(lambda: _port(fields, "gatewayPort", 4143), 4143),
+            gateway_identity=self._try(lambda: self._identity(needed=bool(gateways)), ""),
+            probe=self._probe() if gateways else None,
+            selector=self._selector("selector"),
+            discovery_selector=self._selector("remoteDiscoverySelector"),
+            federated_selector=self._selector("federatedServiceSelector"),
+            excluded_labels=self._try(lambda: fields.texts("excludedLabels"), ()),
+            excluded_annotations=self._try(lambda: fields.texts("excludedAnnotations"), ()),
+            copied_keys=_listed(metadata.annotations.get(marks.COPIED_KEYS, "")),
+            namespaces=frozenset(_listed(metadata.annotations.get(marks.NAMESPACES, ""))),
+            protocol=self._try(self._protocol, "jackstay/1"),
+            keep_mirrors=keeps_mirrors(self._link),
+            remote_uid=metadata.annotations.get(marks.REMOTE_UID, ""),
+        )
+        if self._mistakes:
+            raise InvalidLink(tuple(self._mistakes))
+        return spec
+
+    def _try(self, read: Callable[[], T], otherwise: T) -> T:
+        try:
+            return read()
+        except Malformed as mistake:
+            self._mistakes.append(str(mistake))
+            return otherwise
+
+    def _cluster(self) -> str:
+        name = self._fields.required("targetClusterName")
+        if not _LABEL.fullmatch(name) or len(name) > LONGEST_CLUSTER:
+            raise Malformed(
+                f"spec.targetClusterName {name!r} cannot end the name of a Service: up to {LONGEST_CLUSTER} "
+                "of a-z, 0-9 and hyphens, with no hyphen at either end"
+            )
+        return name
+
+    def _domain(self) -> str:
+        domain = self._fields.text("targetClusterDomain") or self._default_domain
+        if len(domain) > 253 or not all(_LABEL.fullmatch(label) for label in domain.split(".")):
+            raise Malformed(f"spec.targetClusterDomain {domain!r} is no DNS name")
+        return domain
+
+    def _gateways(self) -> tuple[str, ...]:
+        hosts = tuple(dict.fromkeys(map(_host, _listed(self._fields.text("gatewayAddress")))))
+        for host in hosts:
+            refused = refused_range(host, allow_loopback=self._loopback) if is_ip(host) else None
+            if refused:
+                raise Malformed(f"spec.gatewayAddress: {host} is {refused}, where no gateway can be")
+            if not is_ip(host) and not _HOST.fullmatch(host):
+                raise Malformed(f"spec.gatewayAddress: {host!r} is neither an address nor a host name")
+        return hosts
+
+    def _identity(self, *, needed: bool) -> str:
+        identity = self._fields.text("gatewayIdentity").strip().lower()
+        if needed and not identity:
+            raise Malformed("spec.gatewayIdentity is missing: nothing tells the gateway from anybody else")
+        if identity and (len(identity) > 253 or not all(map(_LABEL.fullmatch, identity.split(".")))):
+            raise Malformed(f"spec.gatewayIdentity {identity!r} is no DNS name")
+        return identity
+
+    def _protocol(self) -> Protocol:
+        said = self._link.metadata.annotations.get(marks.GATEWAY_PROTOCOL, "jackstay/1")
+        protocol = _PROTOCOLS.get(said)
+        if protocol is None:
+            raise Malformed(f"annotation {marks.GATEWAY_PROTOCOL} is {said!r}, not {' or '.join(_PROTOCOLS)}")
+        return protocol
+
+    def _selector(self, name: str) -> Selector:
+        return self._try(lambda: Selector.read(self._fields.below(name)), NOTHING)
+
+    def _probe(self) -> ProbeSpec | None:
+        try:
+            probe = self._fields.below("probeSpec")
+        except Malformed as mistake:
+            self._mistakes.append(str(mistake))
+            return None
+        spec = ProbeSpec(
+            path=self._try(lambda: _path(probe), ""),
+            port=self._try(lambda: _port(probe, "port", 4191), 4191),
+            period=self._try(lambda: _duration(probe, "period", 3.0), 3.0),
+            timeout=self._try(lambda: _duration(probe, "timeout", 30.0), 30.0),
+            threshold=self._try(lambda: _count(probe, "failureThreshold", 3), 3),
+        )
+        return spec if spec.path else None
+
+
+def _host(text: str) -> str:
+    """Names in lower case, addresses in their one canonical form."""
+    return str(ipaddress.ip_address(text)) if is_ip(text) else text.lower()
+
+
+def _port(fields: Fields, name: str, default: int) -> int:
+    port = _count(fields, name, default)
+    if port > 65535:
+        raise Malformed(f"{fields.where}.{name} is {port}, not a port from 1 to 65535")
+    return port
+
+
+def _count(fields: Fields, name: str, default: int) -> int:
+    """A whole number of 1 or more, written as a text (as Linkerd has it) or as a number."""
+    value = fields.number_or_text(name)
+    if value is None or value == "":
+        return default
+    text = str(value).strip()
+    if not _NUMBER.fullmatch(text) or int(text) == 0:
+        raise Malformed(f"{fields.where}.{name} is {text[:40]!r}, not a whole number from 1 on")
+    return int(text)
+
+
+def _duration(fields: Fields, name: str, default: float) -> float:
+    """Seconds, of a text such as `3s` or `1m30s`."""
+    text = fields.text(name).strip()
+    if not text:
+        return default
+    if not _DURATION.fullmatch(text):
+        raise Malformed(f"{fields.where}.{name} is {text[:40]!r}, not a duration such as 3s or 1m30s")
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
+    if not SHORTEST <= seconds <= LONGEST:
+        raise Malformed(
+            f"{fields.where}.{name} is {text[:40]!r}, not between {SHORTEST} s and {LONGEST:.0f} s"
+        )
+    return seconds
+
+
+def _path(fields: Fields) -> str:
+    path = fields.text("path").strip()
+    if path and not _PATH.fullmatch(path):
+        raise Malformed(f"{fields.where}.path is {path[:40]!r}, not a path such as /ready")
+    return path
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    """What stands between the commas, trimmed, each once, in the order of its first mention."""
+    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+
+
+LONGEST_CLUSTER = 50
+"""So that a service's mirror has a name of at most 63 characters in which the service can be told."""
+
+_PROTOCOLS: dict[str, Protocol] = {"jackstay/1": "jackstay/1", "transport.l5d.io/v1": "transport.l5d.io/v1"}
+
+SHORTEST, LONGEST = 0.01, 3600.0
+
+_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([-\w]*[a-z0-9])?(\.[a-z0-9_]([-\w]*[a-z0-9])?)*\.?", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,9}")
+_PATH = re.compile(r"/[!-~]*")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h)")
+_DURATION = re.compile(rf"(?:{_PART.pattern})+")
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}

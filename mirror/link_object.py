@@ -1,0 +1,74 @@
+"""The Link as an object in our cluster: the newest that we know of it, and what we write to it."""
+
+from datetime import datetime
+
+import structlog
+
+from cluster.client import Cluster
+from cluster.kinds import LINK
+from cluster.metadata import Raw
+from cluster.objects import Link
+from cluster.snapshot import older
+from mirror import marks
+from mirror.link import LinkSpec
+from mirror.status import Report, change, status
+
+log = structlog.get_logger()
+
+
+class LinkObject:
+    """One Link. Its methods that write raise ClusterError."""
+
+    def __init__(self, link: Link, cluster: Cluster) -> None:
+        self.now = link
+        self._cluster = cluster
+
+    def __repr__(self) -> str:
+        return f"<LinkObject {self.now.metadata.key} at {self.now.metadata.resource_version}>"
+
+    @property
+    def leaving(self) -> bool:
+        """Whether it is being deleted."""
+        return self.now.metadata.deletion_timestamp is not None
+
+    def update(self, link: Link) -> None:
+        """*link* is what a watch shows, or an answer; what is older than what we know counts for nothing."""
+        if not older(link.metadata.resource_version, self.now.metadata.resource_version):
+            self.now = link
+
+    async def claim(self, spec: LinkSpec, remote_uid: str) -> None:
+        """Have our finalizer on it, and the cluster it leads to; before anything is made for it."""
+        metadata = self.now.metadata
+        missing: Raw = {}
+        if marks.FINALIZER not in metadata.finalizers:
+            missing["finalizers"] = [*metadata.finalizers, marks.FINALIZER]
+        if remote_uid and not spec.remote_uid:
+            missing["annotations"] = {marks.REMOTE_UID: remote_uid}
+        if missing:
+            await self._patch(missing)
+
+    async def release(self) -> None:
+        """Take our finalizer off, so that it can go."""
+        metadata = self.now.metadata
+        if marks.FINALIZER in metadata.finalizers:
+            left = [finalizer for finalizer in metadata.finalizers if finalizer != marks.FINALIZER]
+            await self._patch({"finalizers": left})
+            log.info("link.released", link=metadata.name)
+
+    async def report(self, report: Report, at: datetime) -> bool:
+        """Have its status say what *report* says; False if it already does."""
+        patch = change(self.now.status, status(self.now.status, report, at))
+        if not patch:
+            return False
+        metadata = self.now.metadata
+        self.update(
+            Link.from_dict(
+                await self._cluster.patch_status(LINK, metadata.namespace, metadata.name, {"status": patch})
+            )
+        )
+        return True
+
+    async def _patch(self, metadata: Raw) -> None:
+        now = self.now.metadata
+        patch = {"metadata": {"resourceVersion": now.resource_version, **metadata}}
+        self.update(Link.from_dict(await self._cluster.patch(LINK, now.namespace, now.name, patch)))

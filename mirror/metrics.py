@@ -1,0 +1,104 @@
+"""What a mirror counts, under the names that Linkerd's dashboards know."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from mirror.liveness import Liveness
+
+LATENCIES = tuple(float(step * scale) for scale in (1, 10, 100, 1000, 10_000) for step in (1, 2, 3, 4, 5))
+"""Milliseconds."""
+
+CLUSTER = "target_cluster_name"
+
+
+class Metrics:
+    """The series of all Links in one registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._alive = Gauge(
+            "gateway_alive", "1 if the gateway lives, 0 if it is dead.", [CLUSTER], registry=registry
+        )
+        self._enabled = Gauge("gateway_enabled", "1 if the gateway is probed.", [CLUSTER], registry=registry)
+        self._latency = Gauge(
+            "gateway_latency",
+            "Milliseconds that the last probe that was answered took.",
+            [CLUSTER],
+            registry=registry,
+        )
+        self._latencies = Histogram(
+            "gateway_probe_latency_ms",
+            "Milliseconds that probes took that were answered.",
+            [CLUSTER],
+            buckets=LATENCIES,
+            registry=registry,
+        )
+        # A gauge, since a counter of this client is always called `..._total`, and Linkerd's is not.
+        self._probes = Gauge(
+            "gateway_probes", "Probes so far.", [CLUSTER, "probe_successful"], registry=registry
+        )
+        self._addresses = Gauge(
+            "gateway_address_alive",
+            "1 if this address of the gateway lives.",
+            [CLUSTER, "address"],
+            registry=registry,
+        )
+        self._writes = Counter(
+            "mirror_writes", "Writes to our own cluster.", [CLUSTER, "verb", "kind"], registry=registry
+        )
+        self._failures = Counter(
+            "mirror_failed_writes", "Writes that failed, by why.", [CLUSTER, "reason"], registry=registry
+        )
+        self._reachable = Gauge(
+            "mirror_remote_reachable", "1 if the other cluster's API answers.", [CLUSTER], registry=registry
+        )
+        self._broken = Counter(
+            "mirror_internal_errors", "Links begun anew after an error of ours.", registry=registry
+        )
+
+    def probed(self, cluster: str, address: str, liveness: Liveness) -> None:
+        """One more probe of *address*, and what we believe after it."""
+        ok = not liveness.failures
+        self._probes.labels(cluster, "true" if ok else "false").inc()
+        if liveness.alive is not None:
+            self._addresses.labels(cluster, address).set(int(liveness.alive))
+        if ok:
+            milliseconds = liveness.latencies[-1] * 1000
+            self._latency.labels(cluster).set(milliseconds)
+            self._latencies.labels(cluster).observe(milliseconds)
+
+    def gateway(self, cluster: str, *, probed: bool, alive: bool | None) -> None:
+        """Whether the gateway is probed at all, and the verdict, if there is one."""
+        self._enabled.labels(cluster).set(int(probed))
+        if alive is not None:
+            self._alive.labels(cluster).set(int(alive))
+
+    def reachable(self, cluster: str, *, reachable: bool) -> None:
+        self._reachable.labels(cluster).set(int(reachable))
+
+    def wrote(self, cluster: str, verb: str, kind: str) -> None:
+        self._writes.labels(cluster, verb, kind).inc()
+
+    def failed(self, cluster: str, reason: str) -> None:
+        self._failures.labels(cluster, reason).inc()
+
+    def broke(self) -> None:
+        """A bug of ours ended the work on a Link, which begins anew."""
+        self._broken.inc()
+
+    def forget_address(self, cluster: str, address: str) -> None:
+        """The gateway is no longer at *address*."""
+        self._addresses.remove_by_labels({CLUSTER: cluster, "address": address})
+
+    def forget(self, cluster: str) -> None:
+        """No Link leads to *cluster* any more."""
+        for series in (
+            self._alive,
+            self._enabled,
+            self._latency,
+            self._latencies,
+            self._probes,
+            self._addresses,
+            self._writes,
+            self._failures,
+            self._reachable,
+        ):
+            series.remove_by_labels({CLUSTER: cluster})

@@ -1,0 +1,114 @@
+"""
+What a plan is made from. An `Observed` exists only once both clusters have been listed completely, so
+that there can be no plan before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from cluster.objects import Endpoints, EndpointSlice, Key, Namespace, Service
+from cluster.watch import Snapshot
+from mirror.link import LinkSpec
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayAddress:
+    """One address of the remote gateway."""
+
+    ip: str
+    alive: bool | None = None
+    """None: no verdict yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """The other cluster, as far as we may read it."""
+
+    services: Mapping[Key, Service]
+    ready: frozenset[Key] = frozenset()
+    """Services behind which at least one endpoint takes connections."""
+
+    unreadable: frozenset[Key] = frozenset()
+    """Services that are there, of which no more is known."""
+
+    deleted: frozenset[Key] = frozenset()
+    """Services that were seen to go, on a watch without a gap."""
+
+    version: str = ""
+    unbroken: bool = True
+    """Whether a Service that is not here is not there."""
+
+    listed_at: float = 0.0
+    source: str = ""
+    """Tells which server was listed, and with whose credentials."""
+
+    cluster_uid: str = ""
+
+    @classmethod
+    def of(cls, services: Snapshot[Service], slices: Snapshot[EndpointSlice]) -> Self:
+        return cls(
+            services=services.items,
+            ready=ready_services(slices.items),
+            unreadable=frozenset(services.unreadable),
+            deleted=frozenset(services.deleted),
+            version=services.version,
+            unbroken=services.unbroken,
+            listed_at=services.listed_at,
+            source=services.source,
+            cluster_uid=services.cluster_uid,
+        )
+
+
+def ready_services(slices: Mapping[Key, EndpointSlice]) -> frozenset[Key]:
+    """The Services that have a ready endpoint in one of their *slices*."""
+    return frozenset(
+        Key(part.metadata.namespace, part.service)
+        for part in slices.values()
+        if any(endpoint.is_ready and endpoint.addresses for endpoint in part.endpoints)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """Our own cluster."""
+
+    namespaces: frozenset[str]
+    """Those in which something can be made: there, and not about to go."""
+
+    services: Mapping[Key, Service]
+    endpoints: Mapping[Key, Endpoints]
+    slices: Mapping[Key, EndpointSlice]
+    """Only those labelled as ours."""
+
+
+def usable(namespaces: Mapping[Key, Namespace]) -> frozenset[str]:
+    """The names of *namespaces* that are not being deleted."""
+    return frozenset(
+        namespace.metadata.name
+        for namespace in namespaces.values()
+        if namespace.metadata.deletion_timestamp is None
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Everything that matters for the mirrors of one Link."""
+
+    link: LinkSpec
+    remote: Remote
+    local: Local
+    gateway: tuple[GatewayAddress, ...] = ()
+    """Each current address once, sorted."""
+
+    others: frozenset[str] = field(default=frozenset())
+    """The uids of the other Links."""
+
+    most: int = 10_000
+    """How many mirrors the Link may have."""
+
+    @property
+    def replaced(self) -> bool:
+        """Whether the Link now leads to another cluster than it once did."""
+        known, now = self.link.remote_uid, self.remote.cluster_uid
+        return bool(known and now and known != now)

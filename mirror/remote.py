@@ -1,0 +1,69 @@
+"""The other cluster, as one Link's credentials show it: its Services and their endpoints, followed."""
+
+import asyncio
+from collections.abc import Callable
+from typing import NoReturn
+
+from cluster.access import Access
+from cluster.client import Cluster
+from cluster.errors import ClusterError
+from cluster.kinds import ENDPOINT_SLICE, SERVICE
+from cluster.objects import EndpointSlice, Service
+from cluster.watch import Informer, Pace
+from mirror.crew import Crew
+from mirror.observed import Remote
+
+
+class RemoteCluster:
+    """
+    Follows the cluster at *access* while `run` does.
+
+    `changed` is called when what is known of it may have become another.
+    """
+
+    def __init__(self, access: Access, *, changed: Callable[[], None], pace: Pace) -> None:
+        self.access = access
+        self._changed = changed
+        self._pace = pace
+        self._unusable: ClusterError | None = None
+        self._services: Informer[Service] | None = None
+        self._slices: Informer[EndpointSlice] | None = None
+        self._crew: Crew[str] | None = None
+
+    @property
+    def seen(self) -> Remote | None:
+        """All of it; None before everything has been listed completely."""
+        services = self._services.snapshot if self._services else None
+        slices = self._slices.snapshot if self._slices else None
+        return Remote.of(services, slices) if services is not None and slices is not None else None
+
+    @property
+    def failure(self) -> ClusterError | None:
+        """Why what is seen is not current; None while it is, or before anything was tried."""
+        informers = (self._services, self._slices)
+        return self._unusable or next((i.failure for i in informers if i is not None and i.failure), None)
+
+    async def run(self) -> NoReturn:
+        """Follow until cancelled. No error of that cluster ends it."""
+        try:
+            async with Cluster(self.access) as cluster:
+                await self._follow(cluster)
+        except ClusterError as error:  # only what makes it impossible to ask at all
+            self._unusable = error
+            self._changed()
+        await asyncio.Event().wait()
+        raise AssertionError("nobody sets that event")
+
+    async def _follow(self, cluster: Cluster) -> NoReturn:
+        changed, pace = self._changed, self._pace
+        self._services = Informer(cluster, SERVICE, Service.from_dict, changed=changed, pace=pace)
+        self._slices = Informer(cluster, ENDPOINT_SLICE, EndpointSlice.from_dict, changed=changed, pace=pace)
+        async with asyncio.TaskGroup() as tasks:
+            self._crew = Crew(tasks, str(self.access))
+            self._crew.keep({"services": self._services.run, "slices": self._slices.run})
+        raise AssertionError("an informer runs until it is cancelled")
+
+    def list_again(self) -> None:
+        """List the Services anew, now: to see whether what is missing is missing still."""
+        if self._crew is not None and self._services is not None:
+            self._crew.restart("services", self._services.run)

@@ -1,0 +1,326 @@
+"""
+One Link: what runs for its sake, and the pass that looks at everything and acts.
+
+Whatever happens (a watch, a verdict, an edit, a timer) only rings the bell. A pass then reads the newest
+of everything, plans, writes, and rings again until there is nothing left to do.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import NoReturn
+
+import structlog
+
+from cluster.access import Access
+from cluster.errors import ClusterError
+from cluster.kubeconfig import RefusedKubeconfig, strict
+from cluster.metadata import Raw
+from cluster.objects import Key, Link
+from mirror import findings, setbacks, withdrawal
+from mirror.crew import Crew, Work
+from mirror.execute import execute
+from mirror.gateway import Gateway
+from mirror.gateway_addresses import Resolver
+from mirror.home import KUBECONFIG, Home, Seen
+from mirror.link import InvalidLink, LinkSpec, keeps_mirrors, parse
+from mirror.link_object import LinkObject
+from mirror.metrics import Metrics
+from mirror.observed import Observed, Remote
+from mirror.plan import Action, count, plan, removal
+from mirror.probing import Probe
+from mirror.remote import RemoteCluster
+from mirror.settings import Settings
+from mirror.status import Finding, Report
+from mirror.wanted import Desired, wanted
+from mirror.written import Overlay
+
+log = structlog.get_logger()
+
+AT_ONCE = 256
+"""Mirrors that are written before everything is looked at anew."""
+
+LINK_ITSELF = Key("", "")
+"""Among the setbacks: that of the Link, which is no mirror."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What all Links share."""
+
+    home: Home
+    settings: Settings
+    may_write: Callable[[], bool]
+    probe: Probe
+    resolver: Resolver
+    metrics: Metrics
+    clock: Callable[[], float] = time.monotonic
+    chance: Callable[[], float] = random.random
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the last pass saw, and what it left to be done."""
+
+    observed: Observed
+    desired: Desired
+    unfinished: bool
+    withheld: int
+    mirrors: int
+
+
+class LinkWorker:
+    """Serves one Link while `run` does."""
+
+    def __init__(self, link: Link, around: Surroundings) -> None:
+        self.link = LinkObject(link, around.home.cluster)
+        self._around = around
+        self._bell = asyncio.Event()
+        self._news = asyncio.Event()
+        self._gateway = Gateway(
+            around.settings,
+            around.probe,
+            around.resolver,
+            around.metrics,
+            moved=self.ring,
+            heard=self._news.set,
+        )
+        self._remote: RemoteCluster | None = None
+        self._known: Remote | None = None
+        """The other cluster as it was last seen whole, with whatever credentials."""
+
+        self._refused: Finding | None = None
+        """Why there are no credentials to use."""
+
+        self._overlay = Overlay()
+        self._brake = withdrawal.Brake()
+        self._looked_again_at = float("-inf")
+        self._setbacks: setbacks.Setbacks = {}
+        self._look: Look | None = None
+
+    def __repr__(self) -> str:
+        return f"<LinkWorker of {self.link!r}>"
+
+    def ring(self) -> None:
+        """Something may have changed: look again."""
+        self._bell.set()
+
+    async def run(self) -> NoReturn:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            crew: Crew[Hashable] = Crew(tasks, f"link {self.link.now.metadata.key}")
+            tasks.create_task(self._keep_status())
+            while True:
+                self._bell.clear()
+                await self._pass(crew)
+                self._news.set()
+                await self._until_rung()
+                # One write of a person makes several events; they are looked at together.
+                await asyncio.sleep(self._around.settings.gather)
+
+    async def _pass(self, crew: Crew[Hashable]) -> None:
+        """Look at everything, and do what is to be done about it."""
+        seen = self._around.home.seen
+        spec = self._spec()
+        if seen is None:
+            return
+        if isinstance(spec, LinkSpec):
+            crew.keep(self._works(spec, seen))
+            self._see_remote()
+        if not self._around.may_write() or LINK_ITSELF in setbacks.holding(
+            self._setbacks, self._around.clock()
+        ):
+            return
+        try:
+            if self.link.leaving:
+                await self._leave(seen)
+            elif isinstance(spec, LinkSpec):
+                await self._mirror(spec, seen)
+        except ClusterError as error:  # of the Link itself; what befalls a mirror is dealt with below
+            self._settle((), {LINK_ITSELF: error})
+        else:
+            self._settle((LINK_ITSELF,), {})
+
+    def _spec(self) -> LinkSpec | InvalidLink:
+        settings = self._around.settings
+        try:
+            return parse(
+                self.link.now, allow_loopback=settings.allow_loopback, domain=settings.cluster_domain
+            )
+        except InvalidLink as mistakes:
+            return mistakes
+
+    def _works(self, spec: LinkSpec, seen: Seen) -> dict[Hashable, Work]:
+        """What has to run, as Link and Secret now are."""
+        works = self._gateway.works(spec, self.link.now.status)
+        access = self._access(spec, seen)
+        if isinstance(access, Finding):
+            self._refused = access
+            return works
+        self._refused = None
+        if self._remote is None or self._remote.access != access:
+            self._remote = RemoteCluster(access, changed=self.ring, pace=self._around.settings.pace)
+        return {**works, ("remote", access.fingerprint): self._remote.run}
+
+    def _access(self, spec: LinkSpec, seen: Seen) -> Access | Finding:
+        """What the Link's Secret gives, or why that is nothing that can be used."""
+        secret = seen.secrets.items.get(Key(spec.namespace, spec.credentials))
+        kubeconfig = secret.data.get(KUBECONFIG) if secret is not None else None
+        if kubeconfig is None:
+            lacks = f"has no key {KUBECONFIG}" if secret is not None else "does not exist"
+            message = f"Secret {spec.namespace}/{spec.credentials} {lacks}"
+            return Finding(ok=False, reason="SecretMissing", message=message)
+        try:
+            access = strict(kubeconfig, allow_loopback=self._around.settings.allow_loopback)
+        except RefusedKubeconfig as error:
+            return Finding(ok=False, reason="KubeconfigRefused", message=str(error))
+        return replace(access, name=spec.cluster)
+
+    def _see_remote(self) -> None:
+        """Take in the other cluster; what is no longer followed proves nothing about what is gone."""
+        current = self._remote.seen if self._remote is not None and self._refused is None else None
+        if current is not None:
+            self._known = current
+        elif self._known is not None:
+            self._known = replace(self._known, unbroken=False)
+
+    async def _mirror(self, spec: LinkSpec, seen: Seen) -> None:
+        """Bring the mirrors of this Link about."""
+        remote = self._known
+        if remote is None or not self._gateway.looked_up(spec):
+            return
+        await self.link.claim(spec, remote.cluster_uid)
+        observed = Observed(
+            link=spec,
+            remote=remote,
+            local=self._overlay.local(seen),
+            gateway=self._gateway.observed(spec, self.link.now.status),
+            others=frozenset(link.metadata.uid for link in seen.links.items.values()) - {spec.uid},
+            most=self._around.settings.most_mirrors,
+        )
+        desired = wanted(observed)
+        # The brake moves on before anything is deleted: what then is not, is judged anew.
+        removable, self._brake = withdrawal.release(self._brake, observed, desired, self._around.clock())
+        actions = plan(observed, desired, removable)
+        self._look = Look(
+            observed,
+            desired,
+            unfinished=bool(actions),
+            withheld=len(self._brake.absent),
+            mirrors=count(observed.local, spec.uid),
+        )
+        self._look_again()
+        await self._execute(spec.cluster, actions)
+
+    def _look_again(self) -> None:
+        """List the other cluster a second time if that would settle something."""
+        due = self._second_look
+        if due is not None and due <= self._around.clock() and self._remote is not None:
+            self._looked_again_at = self._around.clock()
+            self._remote.list_again()
+
+    @property
+    def _second_look(self) -> float | None:
+        due = self._brake.looks_again_at
+        return None if due is None else max(due, self._looked_again_at + withdrawal.SECOND_LOOK)
+
+    async def _leave(self, seen: Seen) -> None:
+        """Remove what this Link made, then let it go."""
+        uid = self.link.now.metadata.uid
+        actions = [] if keeps_mirrors(self.link.now) else removal(self._overlay.local(seen), uid)
+        if actions:
+            await self._execute(str(self.link.now.spec.get("targetClusterName", "")), actions)
+        else:
+            await self.link.release()
+
+    async def _execute(self, cluster: str, actions: list[Action]) -> None:
+        """Carry out what is due of *actions*, and see to it that the rest comes up again."""
+        involved = {LINK_ITSELF, *(action.mirror for action in actions)}
+        self._setbacks = {key: setback for key, setback in self._setbacks.items() if key in involved}
+        resting = setbacks.holding(self._setbacks, self._around.clock())
+        due = _first([action for action in actions if action.mirror not in resting], AT_ONCE)
+        if not due:
+            return
+        outcome = await execute(
+            due,
+            self._around.home.cluster,
+            may_write=self._around.may_write,
+            wrote=lambda action, raw: self._wrote(cluster, action, raw),
+            at_once=self._around.settings.writes_at_once,
+        )
+        for error in outcome.failed.values():
+            self._around.metrics.failed(cluster, error.reason)
+        self._settle(outcome.done, outcome.failed)
+        self.ring()
+
+    def _wrote(self, cluster: str, action: Action, raw: Raw | None) -> None:
+        self._overlay.wrote(action, raw)
+        self._around.metrics.wrote(cluster, type(action).__name__.lower(), action.kind.kind)
+
+    def _settle(self, done: "set[Key] | tuple[Key, ...]", failed: dict[Key, ClusterError]) -> None:
+        for key, error in failed.items():
+            name = self.link.now.metadata.name
+            log.warning("mirror.failed", link=name, mirror=str(key) if any(key) else "", because=str(error))
+        now, chance = self._around.clock(), self._around.chance()
+        self._setbacks = setbacks.after(self._setbacks, done, failed, now=now, chance=chance)
+
+    async def _until_rung(self) -> None:
+        """Until the bell rings, or something is due without it."""
+        now = self._around.clock()
+        moments = (setbacks.next_try(self._setbacks, now), self._second_look)
+        due = min((moment for moment in moments if moment is not None), default=None)
+        try:
+            async with asyncio.timeout(None if due is None else max(0.0, due - now)):
+                await self._bell.wait()
+        except TimeoutError:
+            return
+
+    async def _keep_status(self) -> NoReturn:
+        """Write the Link's status whenever it would say something else, with a pause after each write."""
+        while True:
+            await self._news.wait()
+            self._news.clear()
+            if not self._around.may_write() or self.link.leaving:
+                continue
+            try:
+                written = await self.link.report(self._report(), datetime.now(UTC))
+            except ClusterError as error:
+                log.warning("status.failed", link=self.link.now.metadata.name, because=str(error))
+                self._news.set()
+                written = True
+            if written:
+                await asyncio.sleep(self._around.settings.status_pause)
+
+    def _report(self) -> Report:
+        """What is known now."""
+        generation = self.link.now.metadata.generation
+        spec = self._spec()
+        if isinstance(spec, InvalidLink):
+            return Report(generation, synced=findings.invalid(spec))
+        remote, status, look = self._remote, self.link.now.status, self._look
+        failure = remote.failure if remote is not None else None
+        complete = remote is not None and remote.seen is not None
+        gateway = self._gateway.report(spec, status)
+        if gateway is not None:
+            self._around.metrics.gateway(spec.cluster, probed=gateway.probed, alive=gateway.alive)
+        found = findings.services(look.observed, look.desired, self._setbacks) if look else None
+        return Report(
+            generation,
+            credentials=self._refused or findings.credentials(failure, complete=complete),
+            remote=None if self._refused else findings.reachable(failure, complete=complete),
+            synced=findings.synced(look.observed, found, unfinished=look.unfinished, withheld=look.withheld)
+            if look and found is not None
+            else None,
+            gateway=gateway,
+            services=found,
+            mirrors=look.mirrors if look else None,
+        )
+
+
+def _first(actions: list[Action], mirrors: int) -> list[Action]:
+    """The actions of the first so many *mirrors*."""
+    chosen = set(list(dict.fromkeys(action.mirror for action in actions))[:mirrors])
+    return [action for action in actions if action.mirror in chosen]

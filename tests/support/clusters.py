@@ -1,0 +1,225 @@
+"""Two clusters, a mirror between them and a gateway that lives or not as the test says."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from prometheus_client import CollectorRegistry
+
+from cluster.client import Cluster
+from cluster.errors import AlreadyExists, NotFound
+from cluster.kinds import (
+    ENDPOINT_SLICE,
+    ENDPOINTS,
+    LINK,
+    NAMESPACE,
+    SECRET,
+    SERVICE,
+    Kind,
+)
+from cluster.local import LocalCluster
+from cluster.metadata import Raw
+from cluster.objects import Endpoints, Link, Service
+from cluster.watch import Pace
+from mirror import marks
+from mirror.controller import Controller
+from mirror.metrics import Metrics
+from mirror.probing import ProbeFailed
+from mirror.settings import Settings
+from process.address import Address
+from process.backoff import Backoff
+from tests.support.cluster import local_cluster
+
+T = TypeVar("T")
+
+GATEWAY = "127.9.9.9"
+IDENTITY = "jackstay-gateway.jackstay.serviceaccount.identity.jackstay.cluster.local"
+QUICK = Settings(
+    allow_loopback=True,
+    status_pause=0.02,
+    lease_retry=0.2,
+    pace=Pace(settled=0.2, backoff=Backoff(first=0.02, most=0.2)),
+)
+
+
+@dataclass
+class FakeGateways:
+    """Addresses that answer probes, or do not."""
+
+    alive: set[str] = field(default_factory=lambda: {GATEWAY})
+    asked: list[tuple[Address, str]] = field(default_factory=list)
+
+    async def __call__(self, address: Address, identity: str, *, timeout: float) -> float:
+        self.asked.append((address, identity))
+        if address.host not in self.alive:
+            raise ProbeFailed("connection refused")
+        return 0.002
+
+
+@dataclass
+class Site:
+    """One cluster, and a client of its administrator."""
+
+    server: LocalCluster
+    api: Cluster
+
+    async def make(self, kind: Kind, name: str, namespace: str | None = "test", **parts: Any) -> Raw:
+        metadata = {
+            "name": name,
+            **({"namespace": namespace} if namespace else {}),
+            **parts.pop("metadata", {}),
+        }
+        body = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **parts}
+        return await self.api.create(kind, body)
+
+    async def namespace(self, name: str) -> None:
+        try:
+            await self.make(NAMESPACE, name, None)
+        except AlreadyExists:
+            return
+
+    async def service(
+        self,
+        name: str = "podinfo",
+        *,
+        namespace: str = "test",
+        exported: bool = True,
+        ready: bool = True,
+        **spec: Any,
+    ) -> Raw:
+        """A Service with one pod behind it."""
+        labels = {"app": name, **({marks.EXPORTED: "true"} if exported else {})}
+        spec = {"selector": {"app": name}, "ports": [{"name": "http", "port": 9898}], **spec}
+        made = await self.make(SERVICE, name, namespace, metadata={"labels": labels}, spec=spec)
+        await self.make(
+            ENDPOINT_SLICE,
+            f"{name}-0",
+            namespace,
+            metadata={"labels": {"kubernetes.io/service-name": name}},
+            addressType="IPv4",
+            endpoints=[{"addresses": ["10.0.0.9"], "conditions": {"ready": ready}}],
+            ports=[{"name": "http", "port": 9898}],
+        )
+        return made
+
+    async def ready(self, name: str = "podinfo", *, ready: bool) -> None:
+        endpoints = [{"addresses": ["10.0.0.9"], "conditions": {"ready": ready}}]
+        await self.api.patch(ENDPOINT_SLICE, "test", f"{name}-0", {"endpoints": endpoints})
+
+    async def export(self, name: str = "podinfo", *, exported: bool) -> None:
+        change = {"metadata": {"labels": {marks.EXPORTED: "true" if exported else None}}}
+        await self.api.patch(SERVICE, "test", name, change)
+
+    async def find(self, kind: Kind, name: str, namespace: str = "test") -> Raw | None:
+        try:
+            return await self.api.get(kind, namespace, name)
+        except NotFound:
+            return None
+
+    async def addresses(self, name: str = "podinfo-east") -> tuple[list[str], list[str]] | None:
+        """The ready and the other addresses in the Endpoints; None if there are none of that name."""
+        raw = await self.find(ENDPOINTS, name)
+        if raw is None:
+            return None
+        subsets = Endpoints.from_dict(raw).subsets
+        return (
+            [address.ip for subset in subsets for address in subset.addresses],
+            [address.ip for subset in subsets for address in subset.not_ready_addresses],
+        )
+
+
+@dataclass
+class World:
+    """East with the services, west with the mirrors."""
+
+    east: Site
+    west: Site
+    gateways: FakeGateways = field(default_factory=FakeGateways)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    async def link(self, name: str = "east", *, to: Site | None = None, **spec: Any) -> None:
+        """Make the Secret and the Link."""
+        await self.secret(name, to or self.east)
+        annotations = spec.pop("annotations", {})
+        spec = {
+            "targetClusterName": name,
+            "targetClusterDomain": "cluster.local",
+            "clusterCredentialsSecret": f"cluster-credentials-{name}",
+            "gatewayAddress": GATEWAY,
+            "gatewayPort": "4143",
+            "gatewayIdentity": IDENTITY,
+            "probeSpec": {"path": "/ready", "port": "4191", "period": "50ms", "failureThreshold": "2"},
+            "selector": {"matchLabels": {marks.EXPORTED: "true"}},
+            **spec,
+        }
+        await self.west.make(LINK, name, "jackstay", metadata={"annotations": annotations}, spec=spec)
+
+    async def secret(self, name: str, to: Site) -> None:
+        import base64
+
+        data = {"kubeconfig": base64.b64encode(to.server.kubeconfig).decode()}
+        await self.west.make(
+            SECRET,
+            f"cluster-credentials-{name}",
+            "jackstay",
+            type="mirror.linkerd.io/remote-kubeconfig",
+            data=data,
+        )
+
+    async def status(self, name: str = "east") -> Raw:
+        return dict(Link.from_dict(await self.west.api.get(LINK, "jackstay", name)).status)
+
+    async def condition(self, kind: str, name: str = "east") -> tuple[str, str]:
+        """The status and the reason of a condition of the Link."""
+        for condition in (await self.status(name)).get("conditions", []):
+            if condition["type"] == kind:
+                return condition["status"], condition["reason"]
+        return "", ""
+
+    async def mirror(self, name: str = "podinfo-east") -> Service | None:
+        raw = await self.west.find(SERVICE, name)
+        return Service.from_dict(raw) if raw is not None else None
+
+    @asynccontextmanager
+    async def mirroring(self, settings: Settings = QUICK) -> AsyncIterator[Controller]:
+        """A controller in west, for as long as the block lasts."""
+        controller = Controller(self.west.api, settings, self.gateways, Metrics(self.registry))
+        running = asyncio.create_task(controller.run())
+        try:
+            yield controller
+        finally:
+            running.cancel()
+            await asyncio.wait([running])
+            if not running.cancelled() and (error := running.exception()):
+                raise error
+
+
+@asynccontextmanager
+async def world() -> AsyncIterator[World]:
+    async with (
+        local_cluster("east") as east,
+        local_cluster("west") as west,
+        Cluster(east.access) as of_east,
+        Cluster(west.access) as of_west,
+    ):
+        made = World(Site(east, of_east), Site(west, of_west))
+        for site in (made.east, made.west):
+            await site.namespace("test")
+            await site.namespace("jackstay")
+        yield made
+
+
+async def until(look: Callable[[], Awaitable[T]], wanted: Callable[[T], bool], *, seconds: float = 10.0) -> T:
+    """What *look* shows once it is as *wanted*. Raises AssertionError with what it showed last."""
+    async with asyncio.timeout(seconds * 2):
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        while True:
+            shown = await look()
+            if wanted(shown):
+                return shown
+            if loop.time() > end:
+                raise AssertionError(f"after {seconds} s it still is {shown!r}")
+            await asyncio.sleep(0.01)
