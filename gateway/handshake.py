@@ -35,7 +35,7 @@ class Secured:
     """Ciphertext that came behind the handshake: the peer's first data."""
 
 
-async def accept(wire: Wire, generation: Generation, threads: Executor) -> Secured:
+async def accept(wire: Wire, generation: Generation, threads: Executor | None) -> Secured:
     """
     Let a client in, or not.
 
@@ -46,7 +46,7 @@ async def accept(wire: Wire, generation: Generation, threads: Executor) -> Secur
     return await _Handshake(wire, engine, generation, "client", threads).run()
 
 
-async def connect(wire: Wire, generation: Generation, identity: str, threads: Executor) -> Secured:
+async def connect(wire: Wire, generation: Generation, identity: str, threads: Executor | None) -> Secured:
     """
     Show ourselves to the server at the other end, which must be *identity*. Raises like `accept`.
 
@@ -66,7 +66,7 @@ class _Handshake:
     engine: TlsEngine
     generation: Generation
     role: Role  # what the peer is
-    threads: Executor
+    threads: Executor | None
 
     async def run(self) -> Secured:
         # A server waits for the ClientHello, a client begins by making it.
@@ -119,7 +119,7 @@ def _refusal(error: ssl.SSLError) -> PeerUntrusted | ProtocolViolation:
     return ProtocolViolation(f"TLS: {reason.lower().replace('_', ' ')}")
 
 
-async def in_thread(threads: Executor, job: Callable[[], _T]) -> _T:
+async def in_thread(threads: Executor | None, job: Callable[[], _T]) -> _T:
     """Run *job* in *threads*. A cancelled caller still waits for it: the job owns what it touches."""
     running = asyncio.get_running_loop().run_in_executor(threads, job)
     try:

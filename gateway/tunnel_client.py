@@ -1,4 +1,4 @@
-"""Making a tunnel to a gateway, and asking a gateway whether it lives."""
+"""Making a tunnel to a gateway."""
 
 import asyncio
 from concurrent.futures import Executor
@@ -9,7 +9,7 @@ from gateway import handshake
 from gateway.buffers import Buffers
 from gateway.channel import Channel
 from gateway.dial import dial
-from gateway.refusals import Refused, TooSlow
+from gateway.refusals import TooSlow
 from gateway.settings import Deadlines
 from gateway.tunnel import Tunnel
 from process.address import Address
@@ -19,7 +19,9 @@ from process.address import Address
 class TunnelClient:
     """What is needed to make tunnels; without any state of its own."""
 
-    threads: Executor
+    threads: Executor | None
+    """Where handshakes are computed; None is the event loop's own."""
+
     buffers: Buffers
     deadlines: Deadlines
     allow_loopback: bool
@@ -53,33 +55,3 @@ class TunnelClient:
         except BaseException:
             wire.close()
             raise
-
-
-class ProbeFailed(Exception):
-    """A gateway did not answer as a living gateway does; `str()` says how."""
-
-
-class Probe:
-    """Asks gateways over the real door: connect, mutual TLS, PING, PONG."""
-
-    def __init__(self, client: TunnelClient) -> None:
-        self._client = client
-
-    async def __call__(
-        self, address: Address, identity: str, generation: Generation, *, deadline: float
-    ) -> float:
-        """Seconds from PING to PONG on a new tunnel. Raises ProbeFailed, within *deadline* seconds."""
-        loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(deadline):
-                tunnel = await self._client.connect(address, identity, generation)
-                try:
-                    asked = loop.time()
-                    await tunnel.ping()
-                    return loop.time() - asked
-                finally:
-                    tunnel.close()
-        except TimeoutError:
-            raise ProbeFailed(f"no answer within {deadline:g} s") from None
-        except Refused as refusal:
-            raise ProbeFailed(str(refusal)) from refusal

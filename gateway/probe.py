@@ -1,0 +1,39 @@
+"""Asking a gateway, over the real door, whether it lives: connect, mutual TLS, PING, PONG."""
+
+import asyncio
+
+from certs.generation import Generation
+from gateway.buffers import Buffers
+from gateway.refusals import Refused
+from gateway.settings import Deadlines
+from gateway.tunnel_client import TunnelClient
+from process.address import Address
+
+
+class ProbeFailed(Exception):
+    """A gateway did not answer as a living gateway does; `str()` says how."""
+
+
+async def ping(
+    address: Address, identity: str, generation: Generation, *, timeout: float, allow_loopback: bool = False
+) -> float:
+    """
+    Seconds from PING to PONG, on a new tunnel to *address* whose certificate says *identity*.
+
+    Raises ProbeFailed, after *timeout* seconds at the latest.
+    """
+    loop = asyncio.get_running_loop()
+    client = TunnelClient(None, Buffers(), Deadlines(), allow_loopback)
+    try:
+        async with asyncio.timeout(timeout):
+            tunnel = await client.connect(address, identity, generation)
+            try:
+                asked = loop.time()
+                await tunnel.ping()
+                return loop.time() - asked
+            finally:
+                tunnel.close()
+    except TimeoutError:
+        raise ProbeFailed(f"no answer within {timeout:g} s") from None
+    except Refused as refusal:
+        raise ProbeFailed(str(refusal)) from refusal
