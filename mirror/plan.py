@@ -63,25 +63,30 @@ def plan(observed: Observed, desired: Desired, removable: Set[Key] = frozenset()
     actions: list[Action] = []
     for mirror in mirrors.values():
         actions += _bring_about(mirror, observed, owned.get(mirror.key, ()))
-    for key in sorted(owned.keys() - mirrors.keys()):
+    for key in sorted(withdrawn(observed, desired)):
         if key in removable:
             actions += (Delete(key, _kind(thing), thing) for thing in owned[key])
-        elif (remote := _remote(owned[key], key, observed)) is not None and not is_kept(remote, observed):
+        else:
             actions += _emptied(key, owned[key])
     return actions
 
 
 def withdrawn(observed: Observed, desired: Desired) -> dict[Key, Key]:
-    """The mirrors here that are no longer wanted, each with the remote Service it stood for."""
+    """
+    The mirrors here that are no longer wanted, each with the remote Service it stood for.
+
+    Not among them is one of which we cannot tell what has become of that Service: it stays as it is.
+    """
+    if observed.replaced:
+        return {}
     mirrors = {mirror.key for mirror in desired.values() if isinstance(mirror, Mirror)}
-    owned = _owned(observed.local, observed.link.uid)
-    pairs = ((key, _remote(things, key, observed)) for key, things in owned.items() if key not in mirrors)
-    return {key: remote for key, remote in pairs if remote is not None and not is_kept(remote, observed)}
-
-
-def is_kept(remote: Key, observed: Observed) -> bool:
-    """Whether we cannot tell what has become of *remote*, so that its mirror stays as it is."""
-    return observed.replaced or remote in observed.remote.unreadable
+    uid, unreadable = observed.link.uid, observed.remote.unreadable
+    return {
+        key: remote
+        for key, things in _owned(observed.local, uid).items()
+        if key not in mirrors
+        if (remote := origin(things[0].metadata, key, uid)) is not None and remote not in unreadable
+    }
 
 
 def removal(local: Local, uid: str) -> list[Action]:
@@ -114,10 +119,6 @@ def _mirror_of(thing: Object) -> Key:
     if isinstance(thing, EndpointSlice):
         return Key(thing.metadata.namespace, thing.service)
     return thing.metadata.key
-
-
-def _remote(things: Collection[Object], key: Key, observed: Observed) -> Key | None:
-    return next((origin(thing.metadata, key, observed.link.uid) for thing in things), None)
 
 
 def _kind(thing: Object) -> Kind:
