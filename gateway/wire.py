@@ -9,6 +9,7 @@ receiver of its bytes has no room, it is not read at all.
 import asyncio
 import contextlib
 import fcntl
+import os
 import socket
 import struct
 import termios
@@ -348,7 +349,7 @@ async def _connected(sock: socket.socket, address: Address) -> None:
         finally:
             loop.remove_writer(sock.fileno())
         if error := sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            raise OSError(error, f"cannot connect to {address}") from None
+            raise OSError(error, os.strerror(error)) from None
 
 
 async def resolve(address: Address) -> tuple[Address, ...]:

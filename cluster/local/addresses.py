@@ -63,12 +63,19 @@ def _bounds(network: IPv4Network) -> tuple[int, int]:
 
 
 def settle(
-    service: Raw, before: Raw | None, network: IPv4Network, used: AbstractSet[str], last: str | None
+    service: Raw,
+    before: Raw | None,
+    network: IPv4Network,
+    used: AbstractSet[str],
+    *,
+    last: str | None,
+    former: str | None = None,
 ) -> list[Mistake]:
     """
     Give *service* its cluster address, or keep the one it has; what is wrong with the one it asks for.
 
-    *used* are the addresses of all other services, *last* is the address given last.
+    *used* are the addresses of all other services, *last* is the address given last. *former* is
+    what a deleted service of the same name had: it comes back there, if nobody else is there now.
     """
     spec = service["spec"]
     listed = spec.get("clusterIPs")
@@ -80,7 +87,8 @@ def settle(
     had = before["spec"].get("clusterIP") if before is not None else None
     if had and wanted and wanted != had:
         return [Mistake.invalid("spec.clusterIP", wanted, "field is immutable")]
-    address = had or wanted or free(network, used, last)
+    again = former if former not in used else None
+    address = had or wanted or again or free(network, used, last)
     if address is None:
         return [
             Mistake("spec.clusterIP", f"Internal error: no address of {network} is free", "InternalError")

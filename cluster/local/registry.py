@@ -23,6 +23,9 @@ from cluster.metadata import Key, Raw, time_text
 ALWAYS_THERE = ("default", "kube-system")
 """Namespaces that cannot be deleted."""
 
+MOST_FORMER = 1000
+"""Names whose Services get their address back when they come back."""
+
 _ONLY_OURS = ("uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds")
 """Metadata that a client cannot set."""
 
@@ -47,6 +50,7 @@ class Registry:
         self._now = now
         self._new_uid = new_uid
         self._last_address: str | None = None
+        self._former: dict[Key, str] = {}  # the address that a name had last, in the order of giving
 
     def create(self, resource: Resource, namespace: str, body: Raw, *, dry_run: bool = False) -> Raw:
         """Keep *body* as a new object. Raises AlreadyExists, BadRequest, Forbidden, Invalid, NotFound."""
@@ -202,13 +206,16 @@ class Registry:
         used = {
             other["spec"].get("clusterIP") for key, other in self._store.all(SERVICE).items() if key != own
         }
-        mistakes = addresses.settle(item, before, self._network, used, self._last_address)
-        if (
-            not mistakes
-            and before is None
-            and item["spec"].get("clusterIP") not in (None, addresses.HEADLESS)
-        ):
-            self._last_address = item["spec"]["clusterIP"]
+        mistakes = addresses.settle(
+            item, before, self._network, used, last=self._last_address, former=self._former.get(own)
+        )
+        address = item["spec"].get("clusterIP")
+        if not mistakes and before is None and address not in (None, addresses.HEADLESS):
+            if address != self._former.pop(own, None):
+                self._last_address = address
+            self._former[own] = address
+            while len(self._former) > MOST_FORMER:
+                del self._former[next(iter(self._former))]
         return mistakes
 
     def _terminate(self, kind: Kind, key: Key, item: Raw) -> Raw:

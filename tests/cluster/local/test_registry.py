@@ -242,6 +242,13 @@ def test_services_get_addresses_in_turn_and_give_them_back(world: World) -> None
         world.service("five", clusterIP=second)
 
 
+def test_a_service_that_comes_back_gets_its_address_back(world: World) -> None:
+    first = world.service("web")["spec"]["clusterIP"]
+    world.delete(kinds.SERVICE, "web")
+    assert world.service("other")["spec"]["clusterIP"] != first
+    assert world.service("web")["spec"]["clusterIP"] == first
+
+
 def test_when_all_addresses_are_taken_no_service_gets_one() -> None:
     world = World("127.9.9.0/28")
     assert [world.service(f"s{n}")["spec"]["clusterIP"][-2:] for n in range(5)] == [
