@@ -7,6 +7,7 @@ its greeting it sends and sums up bodies of any size in bounded memory.
 
 import asyncio
 import hashlib
+import json
 import platform
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -52,10 +53,10 @@ def application(greeting: Greeting) -> web.Application:
     app = web.Application()
 
     async def greet(request: web.Request) -> web.Response:
-        return web.json_response(asdict(greeting), headers={"Cache-Control": "no-store"})
+        return _json(asdict(greeting))
 
     async def well(request: web.Request) -> web.Response:
-        return web.json_response({"status": "OK"})
+        return _json({"status": "OK"})
 
     app.add_routes(
         [
@@ -69,6 +70,12 @@ def application(greeting: Greeting) -> web.Application:
         ]
     )
     return app
+
+
+def _json(value: object) -> web.Response:
+    """*value* for people with curl as much as for programs."""
+    text = json.dumps(value, indent=2) + "\n"
+    return web.Response(text=text, content_type="application/json", headers={"Cache-Control": "no-store"})
 
 
 async def _send(request: web.Request) -> web.StreamResponse:
@@ -89,7 +96,7 @@ async def _sum(request: web.Request) -> web.Response:
             async with asyncio.timeout(LONGEST_DELAY):
                 data = await request.content.readany()
             if not data:
-                return web.json_response({"bytes": count, "sha256": digest.hexdigest()})
+                return _json({"bytes": count, "sha256": digest.hexdigest()})
             digest.update(data)
             count += len(data)
     except TimeoutError:
@@ -99,16 +106,18 @@ async def _sum(request: web.Request) -> web.Response:
 async def _delay(request: web.Request) -> web.Response:
     seconds = min(float(request.match_info["seconds"]), LONGEST_DELAY)
     await asyncio.sleep(seconds)
-    return web.json_response({"delay": seconds})
+    return _json({"delay": seconds})
 
 
 class _HalfClosing(web.RequestHandler):
     """aiohttp hangs up on a client that has said all it will say; this answers it first."""
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio: true keeps our direction open
-        self.close()
-        # While idle, `close` ends aiohttp's task and leaves the transport open: then hang up.
-        return self._current_request is not None or bool(self._messages)
+        waiting = self._waiter is not None and not self._waiter.done()
+        if waiting or self._request_count == 0:
+            return False  # nothing was asked, or all is answered: hang up
+        self.close()  # once the answer is out
+        return True
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from cli.manifests import GATEWAY, Manifest
 from cli.options import NAMESPACE
 from cluster.client import Cluster
 from cluster.kinds import KINDS, Kind
-from cluster.kubeconfig import local
+from cluster.own_access import local
 from process.address import Address
 
 API, POD = 1, 2

@@ -84,13 +84,37 @@ async def test_what_makes_no_sense_is_not_found(client: aiohttp.ClientSession, p
         assert answer.status == 404
 
 
-async def test_a_client_that_half_closes_is_answered_and_then_let_go(address: Address) -> None:
+async def half_closed(address: Address, asked: bytes) -> bytes:
+    """All that a client hears that says *asked* and then no more."""
     reader, writer = await asyncio.open_connection(address.host, address.port)
-    writer.write(b"GET /bytes/1000000 HTTP/1.1\r\nHost: x\r\n\r\n")
-    writer.write_eof()
-    async with asyncio.timeout(10):
-        answer = await reader.read()
+    try:
+        writer.write(asked)
+        writer.write_eof()
+        async with asyncio.timeout(10):
+            return await reader.read()
+    finally:
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.parametrize("_", range(10))
+async def test_a_client_that_half_closes_is_answered_and_then_let_go(address: Address, _: int) -> None:
+    answer = await half_closed(address, b"GET /bytes/1000000 HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 200 ")
     assert len(answer.partition(b"\r\n\r\n")[2]) == 1_000_000
+
+
+@pytest.mark.parametrize("asked", [b"", b"GET / HT"])
+async def test_a_client_that_half_closes_without_a_request_is_let_go(address: Address, asked: bytes) -> None:
+    assert await half_closed(address, asked) == b""
+
+
+async def test_an_answered_client_that_half_closes_is_let_go(address: Address) -> None:
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    writer.write(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+    writer.write_eof()
+    async with asyncio.timeout(10):
+        assert await reader.read() == b""
     writer.close()
     await writer.wait_closed()
