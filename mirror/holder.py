@@ -7,22 +7,26 @@ wait for it to run out: a process is known by its number and the moment at which
 
 import os
 import platform
+import secrets
 from pathlib import Path
 
 _PROC = Path("/proc")
 
 
 def ourselves() -> str:
-    """What we call ourselves: `host_kernel_pids_pid_began`."""
-    return "_".join((platform.node() or "unknown", *_here(), str(os.getpid()), _began(os.getpid()) or "0"))
+    """What we call ourselves: `host_kernel_pids_pid_began_nonce`, another name each time it is asked."""
+    pid = os.getpid()
+    nonce = secrets.token_hex(4)
+    return "_".join((platform.node() or "unknown", *_here(), str(pid), _began(pid) or "0", nonce))
 
 
 def is_gone(name: str) -> bool:
-    """Whether *name* is a process of this very machine that runs no more. False if that is not certain."""
-    parts = name.rsplit("_", 4)
-    if len(parts) != 5 or not parts[3].isdecimal() or "" in _here() or tuple(parts[1:3]) != _here():
-        return False
-    return _began(int(parts[3])) != parts[4]
+    """Whether *name* is of a process of this very machine that runs no more. False if that is not certain."""
+    match name.rsplit("_", 5):
+        case [_, kernel, pids, pid, began, _] if pid.isdecimal() and (kernel, pids) == _here() and kernel:
+            return _began(int(pid)) != began
+        case _:
+            return False
 
 
 def _here() -> tuple[str, str]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cluster.objects import Endpoints, Key, Metadata, Service, ServicePort
 from mirror import marks
 from mirror.observed import GatewayAddress, Local, Observed
-from mirror.plan import Create, plan
+from mirror.plan import Create, Object, plan
 from mirror.wanted import Mirror, wanted
 from mirror.withdrawal import Brake, release
 from tests.mirror.make import LINK, applied, remote, service
@@ -64,8 +64,8 @@ def users(draw: st.DrawFn) -> Local:
 def test_every_history_ends_in_what_is_wanted(
     local: Local, history: list[tuple[list[Service], tuple[GatewayAddress, ...], bool]]
 ) -> None:
-    theirs = {("Service", key): found for key, found in local.services.items()}
-    theirs |= {("Endpoints", key): found for key, found in local.endpoints.items()}  # type: ignore[misc]  # both kinds
+    theirs: dict[tuple[str, Key], Object] = {("Service", key): found for key, found in local.services.items()}
+    theirs |= {("Endpoints", key): found for key, found in local.endpoints.items()}
     brake = Brake()
     for step, (services, gateway, ready) in enumerate(history):
         where = remote(*services, ready=ready, listed_at=step * 60.0)
@@ -82,7 +82,6 @@ def test_every_history_ends_in_what_is_wanted(
         for found in wanted(again).values():
             if isinstance(found, Mirror):
                 assert local.services[found.key].ports == found.service.ports
-    assert all(
-        (local.services if kind == "Service" else local.endpoints)[key] == found  # type: ignore[index]  # as above
-        for (kind, key), found in theirs.items()
-    )
+    left: dict[tuple[str, Key], Object] = {("Service", key): found for key, found in local.services.items()}
+    left |= {("Endpoints", key): found for key, found in local.endpoints.items()}
+    assert {key: left.get(key) for key in theirs} == theirs

@@ -1,6 +1,7 @@
 """Two clusters, a mirror between them and a gateway that lives or not as the test says."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -25,6 +26,7 @@ from cluster.objects import Endpoints, Link, Service
 from cluster.watch import Pace
 from mirror import marks
 from mirror.controller import Controller
+from mirror.gateway_addresses import Resolver, system_resolver
 from mirror.metrics import Metrics
 from mirror.probing import ProbeFailed
 from mirror.settings import Settings
@@ -130,6 +132,11 @@ class Site:
         )
 
 
+def kubeconfig(content: bytes) -> dict[str, str]:
+    """The data of a credentials Secret."""
+    return {"kubeconfig": base64.b64encode(content).decode()}
+
+
 @dataclass
 class World:
     """East with the services, west with the mirrors."""
@@ -157,15 +164,12 @@ class World:
         await self.west.make(LINK, name, "jackstay", metadata={"annotations": annotations}, spec=spec)
 
     async def secret(self, name: str, to: Site) -> None:
-        import base64
-
-        data = {"kubeconfig": base64.b64encode(to.server.kubeconfig).decode()}
         await self.west.make(
             SECRET,
             f"cluster-credentials-{name}",
             "jackstay",
             type="mirror.linkerd.io/remote-kubeconfig",
-            data=data,
+            data=kubeconfig(to.server.kubeconfig),
         )
 
     async def status(self, name: str = "east") -> Raw:
@@ -183,9 +187,12 @@ class World:
         return Service.from_dict(raw) if raw is not None else None
 
     @asynccontextmanager
-    async def mirroring(self, settings: Settings = QUICK) -> AsyncIterator[Controller]:
+    async def mirroring(
+        self, settings: Settings = QUICK, *, resolver: Resolver = system_resolver
+    ) -> AsyncIterator[Controller]:
         """A controller in west, for as long as the block lasts."""
-        controller = Controller(self.west.api, settings, self.gateways, Metrics(self.registry))
+        registry = self.registry = CollectorRegistry()
+        controller = Controller(self.west.api, settings, self.gateways, Metrics(registry), resolver=resolver)
         running = asyncio.create_task(controller.run())
         try:
             yield controller
@@ -197,9 +204,9 @@ class World:
 
 
 @asynccontextmanager
-async def world() -> AsyncIterator[World]:
+async def world(**of_east_server: Any) -> AsyncIterator[World]:
     async with (
-        local_cluster("east") as east,
+        local_cluster("east", **of_east_server) as east,
         local_cluster("west") as west,
         Cluster(east.access) as of_east,
         Cluster(west.access) as of_west,

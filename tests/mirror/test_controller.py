@@ -1,0 +1,439 @@
+"""The mirror as a whole, between two API servers and with our own client; only the gateway is a fake."""
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from cluster.client import Cluster
+from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, LEASE, LINK, NAMESPACE, SECRET, SERVICE
+from cluster.kubeconfig import render
+from cluster.local import LocalCluster
+from cluster.metadata import Raw
+from cluster.objects import Service
+from mirror import marks
+from mirror.gateway_addresses import Unresolved
+from tests.support.cluster import local_cluster
+from tests.support.clusters import GATEWAY, QUICK, Site, World, kubeconfig, until, world
+
+ALIVE: tuple[list[str], list[str]] = ([GATEWAY], [])
+DEAD: tuple[list[str], list[str]] = ([], [GATEWAY])
+EMPTY: tuple[list[str], list[str]] = ([], [])
+
+
+@pytest.fixture(name="at")
+async def two_clusters() -> AsyncIterator[World]:
+    async with world() as made:
+        yield made
+
+
+async def mirrored(at: World) -> Service:
+    """The mirror of podinfo, once it leads to the gateway."""
+    await until(at.west.addresses, lambda found: found == ALIVE)
+    found = await at.mirror()
+    assert found is not None
+    return found
+
+
+async def synced(at: World) -> None:
+    await until(lambda: at.condition("Synced"), lambda found: found == ("True", "Synced"))
+
+
+async def versions(at: World) -> dict[str, str]:
+    """The resource version of everything in west but the Lease."""
+    found = {}
+    for kind in (SERVICE, ENDPOINTS, ENDPOINT_SLICE, LINK, SECRET, NAMESPACE):
+        for raw in (await at.west.api.list(kind)).items:
+            metadata = raw["metadata"]
+            found[f"{kind.kind} {metadata.get('namespace', '')}/{metadata['name']}"] = metadata[
+                "resourceVersion"
+            ]
+    return found
+
+
+async def test_an_exported_service_is_mirrored_and_goes_when_it_is_exported_no_more(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        mirror = await mirrored(at)
+        assert mirror.metadata.annotations[marks.REMOTE_NAME] == "podinfo.test.svc.cluster.local"
+        assert mirror.cluster_ip.startswith("127.")
+        await synced(at)
+        status = await at.status()
+        assert status["gateway"]["alive"] is True
+        assert status["gateway"]["services"] == 1
+        assert status["mirrorServices"][0]["remoteRef"]["name"] == "podinfo"
+        await at.east.export(exported=False)
+        await until(at.mirror, lambda found: found is None)
+        await until(at.west.addresses, lambda found: found is None)
+        await until(
+            at.status, lambda found: found["gateway"]["services"] == 0 and not found["mirrorServices"]
+        )
+
+
+async def test_a_service_deleted_over_there_takes_its_mirror_with_it(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+        await at.east.api.delete(SERVICE, "test", "podinfo")
+        await until(at.mirror, lambda found: found is None)
+
+
+async def test_what_is_deleted_by_hand_comes_back(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        before = await mirrored(at)
+        await at.west.api.delete(SERVICE, "test", "podinfo-east")
+        back = await until(at.mirror, lambda found: found is not None)
+        assert back is not None
+        assert back.metadata.uid != before.metadata.uid
+        await at.west.api.delete(ENDPOINTS, "test", "podinfo-east")
+        await until(at.west.addresses, lambda found: found == ALIVE)
+        await at.west.api.delete(ENDPOINT_SLICE, "test", "podinfo-east-ipv4")
+        await until(
+            lambda: at.west.find(ENDPOINT_SLICE, "podinfo-east-ipv4"), lambda found: found is not None
+        )
+
+
+async def test_what_is_edited_by_hand_is_mended(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        before = await mirrored(at)
+        change: Raw = {
+            "metadata": {
+                "labels": {"app": "other", marks.MIRRORED_SERVICE: None},
+                "annotations": {"note": "x"},
+            },
+            "spec": {"selector": {"app": "evil"}, "ports": [{"port": 1}]},
+        }
+        await at.west.api.patch(SERVICE, "test", "podinfo-east", change)
+        await at.west.api.patch(ENDPOINTS, "test", "podinfo-east", {"subsets": []})
+        await until(
+            at.mirror,
+            lambda found: (
+                found is not None
+                and (found.ports, found.selector, found.metadata.labels, found.metadata.annotations)
+                == (before.ports, {}, before.metadata.labels, before.metadata.annotations)
+            ),
+        )
+        await until(at.west.addresses, lambda found: found == ALIVE)
+
+
+async def test_a_service_of_the_users_is_a_conflict_and_is_not_touched(at: World) -> None:
+    theirs = await at.west.make(SERVICE, "podinfo-east", spec={"ports": [{"port": 80}]})
+    await at.link()
+    await at.east.service()
+    await at.east.service("web")
+    async with at.mirroring():
+        await until(lambda: at.mirror("web-east"), lambda found: found is not None)
+        status = await until(at.status, lambda found: len(found.get("mirrorServices", [])) == 2)
+        condition = status["mirrorServices"][0]["conditions"][0]
+        assert (condition["status"], condition["reason"]) == ("False", "Conflict")
+        assert await at.west.find(SERVICE, "podinfo-east") == theirs
+        await at.east.export(exported=False)
+        await until(at.status, lambda found: len(found["mirrorServices"]) == 1)
+        assert await at.west.find(SERVICE, "podinfo-east") == theirs
+
+
+async def test_a_dead_gateways_address_is_not_ready_until_it_answers_again(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+        at.gateways.alive.clear()
+        await until(at.west.addresses, lambda found: found == DEAD)
+        await until(lambda: at.condition("GatewayAlive"), lambda found: found == ("False", "NotAnswering"))
+        gateway = (await at.status())["gateway"]
+        assert gateway["alive"] is False
+        assert gateway["addresses"][0]["reason"] == "connection refused"
+        at.gateways.alive.add(GATEWAY)
+        await until(at.west.addresses, lambda found: found == ALIVE)
+        await until(lambda: at.condition("GatewayAlive"), lambda found: found == ("True", "Answering"))
+
+
+async def test_a_gateway_that_is_dead_from_the_start_is_never_ready(at: World) -> None:
+    at.gateways.alive.clear()
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await until(lambda: at.condition("GatewayAlive"), lambda found: found[0] == "False")
+        assert await at.west.addresses() == DEAD
+
+
+async def test_a_service_without_ready_endpoints_has_none_here(at: World) -> None:
+    await at.link()
+    await at.east.service(ready=False)
+    async with at.mirroring():
+        await until(at.west.addresses, lambda found: found == EMPTY)
+        await at.east.ready(ready=True)
+        await until(at.west.addresses, lambda found: found == ALIVE)
+        await at.east.ready(ready=False)
+        await until(at.west.addresses, lambda found: found == EMPTY)
+
+
+async def test_after_a_restart_nothing_is_written_if_nothing_has_changed(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+        await synced(at)
+    before = await versions(at)
+    asked = len(at.gateways.asked)
+    async with at.mirroring():
+        await until(lambda: answer(len(at.gateways.asked)), lambda count: count > asked + 8)
+        assert await versions(at) == before
+
+
+async def answer(value: int) -> int:
+    return value
+
+
+async def test_a_gateway_that_died_while_nobody_looked_is_found_dead(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+    at.gateways.alive.clear()
+    async with at.mirroring():
+        await until(at.west.addresses, lambda found: found == DEAD)
+
+
+async def test_while_the_other_api_is_away_everything_stays(at: World, tmp_path: Path) -> None:
+    data = tmp_path / "north"
+    async with local_cluster("north", data=data) as server, Cluster(server.access) as api:
+        north = Site(server, api)
+        await north.namespace("test")
+        await north.service()
+        await at.link("north", to=north)
+        async with at.mirroring():
+            await until(lambda: at.west.addresses("podinfo-north"), lambda found: found == ALIVE)
+            await until(lambda: at.condition("Synced", "north"), lambda found: found[0] == "True")
+            before = await at.mirror("podinfo-north")
+            await server.__aexit__(None, None, None)
+            await until(
+                lambda: at.condition("RemoteReachable", "north"),
+                lambda found: found == ("False", "Unreachable"),
+            )
+            assert await at.mirror("podinfo-north") == before
+            assert await at.west.addresses("podinfo-north") == ALIVE
+            await server.__aenter__()
+            await until(lambda: at.condition("RemoteReachable", "north"), lambda found: found[0] == "True")
+            await north.export(exported=False)
+            await until(lambda: at.mirror("podinfo-north"), lambda found: found is None)
+
+
+async def test_what_went_while_nobody_looked_takes_no_connections_and_waits_for_a_second_look(
+    at: World,
+) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+    await at.east.api.delete(SERVICE, "test", "podinfo")
+    async with at.mirroring():
+        await until(at.west.addresses, lambda found: found == EMPTY)
+        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "DeletionsWithheld"))
+        assert await at.mirror() is not None
+
+
+async def test_a_link_that_is_removed_takes_what_it_made_and_nothing_else(at: World) -> None:
+    theirs = await at.west.make(SERVICE, "mine", spec={"ports": [{"port": 80}]})
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+        await at.west.api.delete(LINK, "jackstay", "east")
+        await until(lambda: at.west.find(LINK, "east", "jackstay"), lambda found: found is None)
+        assert await at.mirror() is None
+        assert await at.west.addresses() is None
+        assert await at.west.find(ENDPOINT_SLICE, "podinfo-east-ipv4") is None
+        assert await at.west.find(SERVICE, "mine") == theirs
+        await until(lambda: answer(series(at)), lambda count: count == 0)
+
+
+def series(at: World) -> int:
+    """How many series name the cluster east."""
+    return sum(
+        sample.labels.get("target_cluster_name") == "east"
+        for family in at.registry.collect()
+        for sample in family.samples
+    )
+
+
+async def test_a_link_may_leave_its_mirrors_behind_and_a_new_one_takes_them_over(at: World) -> None:
+    await at.link(annotations={marks.KEEP_MIRRORS: "true"})
+    await at.east.service()
+    async with at.mirroring():
+        before = await mirrored(at)
+        await at.west.api.delete(LINK, "jackstay", "east")
+        await until(lambda: at.west.find(LINK, "east", "jackstay"), lambda found: found is None)
+        assert await at.mirror() == before
+        await at.west.api.delete(SECRET, "jackstay", "cluster-credentials-east")
+        await at.link()
+        after = await until(
+            at.mirror, lambda found: found is not None and found.metadata.labels != before.metadata.labels
+        )
+        assert after is not None
+        assert after.metadata.uid == before.metadata.uid
+
+
+async def test_new_credentials_take_effect_without_a_restart(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    access = at.east.server.access
+    wrong = render(access.server, access.ca_data, "not-the-token", user="u", cluster="east")
+    await at.west.api.patch(SECRET, "jackstay", "cluster-credentials-east", {"data": kubeconfig(wrong)})
+    async with at.mirroring():
+        await until(
+            lambda: at.condition("CredentialsValid"), lambda found: found == ("False", "Unauthorized")
+        )
+        bad = {"kubeconfig": base64.b64encode(b"users: [{exec: /bin/sh}]").decode()}
+        await at.west.api.patch(SECRET, "jackstay", "cluster-credentials-east", {"data": bad})
+        await until(
+            lambda: at.condition("CredentialsValid"), lambda found: found == ("False", "KubeconfigRefused")
+        )
+        await at.west.api.delete(SECRET, "jackstay", "cluster-credentials-east")
+        await until(
+            lambda: at.condition("CredentialsValid"), lambda found: found == ("False", "SecretMissing")
+        )
+        await at.secret("east", at.east)
+        await mirrored(at)
+        await until(lambda: at.condition("CredentialsValid"), lambda found: found == ("True", "Accepted"))
+
+
+async def test_a_link_with_mistakes_says_them_all_and_works_once_they_are_mended(at: World) -> None:
+    await at.link(gatewayPort="x", probeSpec={"path": "/", "period": "often"})
+    await at.east.service()
+    async with at.mirroring():
+        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "InvalidLink"))
+        message = (await at.status())["conditions"][0]["message"]
+        assert "gatewayPort" in message
+        assert "probeSpec.period" in message
+        mended = {"spec": {"gatewayPort": "4143", "probeSpec": {"period": "50ms"}}}
+        await at.west.api.patch(LINK, "jackstay", "east", mended)
+        await mirrored(at)
+
+
+async def test_a_missing_namespace_is_waited_for(at: World) -> None:
+    await at.east.namespace("web")
+    await at.link()
+    await at.east.service(namespace="web")
+    async with at.mirroring():
+        status = await until(at.status, lambda found: bool(found.get("mirrorServices")))
+        assert status["mirrorServices"][0]["conditions"][0]["reason"] == "MissingNamespace"
+        await at.west.namespace("web")
+        await until(lambda: at.west.find(SERVICE, "podinfo-east", "web"), lambda found: found is not None)
+        await synced(at)
+
+
+async def test_a_cluster_that_never_answers_delays_no_other(at: World) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with silent:
+        host, port = silent.sockets[0].getsockname()
+        access = at.east.server.access
+        nowhere = render(f"https://{host}:{port}", access.ca_data, "token", user="u", cluster="north")
+        await at.link("north")
+        await at.west.api.patch(
+            SECRET, "jackstay", "cluster-credentials-north", {"data": kubeconfig(nowhere)}
+        )
+        await at.link()
+        await at.east.service()
+        async with at.mirroring():
+            await mirrored(at)
+            assert await at.mirror("podinfo-north") is None
+
+
+async def test_names_are_resolved_again_and_what_they_last_led_to_stays(at: World) -> None:
+    there: dict[str, tuple[str, ...]] = {"gw.example.com": (GATEWAY,)}
+
+    async def resolver(host: str) -> tuple[str, ...]:
+        if host not in there:
+            raise Unresolved(f"{host} does not resolve")
+        return there[host]
+
+    at.gateways.alive.add("127.9.9.8")
+    await at.link(gatewayAddress="gw.example.com")
+    await at.east.service()
+    async with at.mirroring(replace(QUICK, refresh=0.05), resolver=resolver):
+        await mirrored(at)
+        there["gw.example.com"] = ("127.9.9.8",)
+        await until(at.west.addresses, lambda found: found == (["127.9.9.8"], []))
+        del there["gw.example.com"]
+        await until(
+            at.status,
+            lambda found: any(
+                "does not resolve" in condition["message"] for condition in found["conditions"]
+            ),
+        )
+        assert await at.west.addresses() == (["127.9.9.8"], [])
+    async with at.mirroring(replace(QUICK, refresh=0.05), resolver=resolver):
+        asked = len(at.gateways.asked)
+        await until(lambda: answer(len(at.gateways.asked)), lambda count: count > asked + 3)
+        assert await at.west.addresses() == (["127.9.9.8"], [])
+
+
+async def test_only_one_of_two_writes_and_the_other_takes_over(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with AsyncExitStack() as outlives:
+        async with at.mirroring() as leading:
+            await mirrored(at)
+            warm = await outlives.enter_async_context(at.mirroring())
+            await warm.ready.wait()
+            assert (leading.leadership.ours, warm.leadership.ours) == (True, False)
+        await at.east.export(exported=False)
+        await until(at.mirror, lambda found: found is None)
+        assert warm.leadership.ours
+
+
+async def test_a_lease_that_was_given_back_is_taken_at_once(at: World) -> None:
+    async with at.mirroring() as first:
+        await first.ready.wait()
+    lease = await at.west.api.get(LEASE, "jackstay", "jackstay-mirror")
+    assert not lease["spec"].get("holderIdentity")
+    async with at.mirroring() as second:
+        await second.ready.wait()
+        assert second.leadership.ours
+
+
+async def test_many_services_are_mirrored_and_all_go_again(at: World) -> None:
+    names = [f"service-{number:03}" for number in range(60)]
+    for name in names:
+        await at.east.service(name)
+    await at.link()
+    async with at.mirroring():
+        await until(lambda: at.condition("Synced"), lambda found: found[0] == "True", seconds=20)
+        listing = await at.west.api.list(SERVICE, namespace="test")
+        assert len(listing.items) == 60
+        for name in names:
+            await at.east.export(name, exported=False)
+        await until(lambda: mirrors(at), lambda count: count == 0)
+
+
+async def mirrors(at: World) -> int:
+    return len((await at.west.api.list(SERVICE, namespace="test")).items)
+
+
+async def test_another_cluster_behind_the_same_link_deletes_nothing(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+        async with local_cluster("elsewhere") as elsewhere:
+            assert isinstance(elsewhere, LocalCluster)
+            data = {"data": kubeconfig(elsewhere.kubeconfig)}
+            await at.west.api.patch(SECRET, "jackstay", "cluster-credentials-east", data)
+            await until(lambda: at.condition("Synced"), lambda found: found == ("False", "ClusterReplaced"))
+            assert await at.mirror() is not None
+            assert await at.west.addresses() == ALIVE
