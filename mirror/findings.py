@@ -31,7 +31,7 @@ def reachable(failure: ClusterError | None, *, complete: bool) -> Finding | None
 def services(observed: Observed, desired: Desired, setbacks: Setbacks) -> dict[Key, Mirrored]:
     """What has become of each exported Service; without those that are just being written."""
     found: dict[Key, Mirrored] = {}
-    for remote, what in desired.items():
+    for remote, what in desired.services.items():
         if not isinstance(what, Mirror):
             found[remote] = Mirrored(Finding(ok=False, reason=what.reason, message=what.message))
             continue

@@ -8,6 +8,7 @@ from typing import Any
 from cluster.reading import Fields, Malformed
 from mirror.crew import Work
 from mirror.gateway_addresses import Resolved, Resolver, resolve
+from mirror.http_probe import over_http
 from mirror.link import LinkSpec
 from mirror.liveness import Liveness
 from mirror.metrics import Metrics
@@ -46,6 +47,9 @@ class Gateway:
         self._moved = moved
         self._heard = heard
         self._resolved = Resolved()
+        self._first_hosts: tuple[str, ...] | None = None
+        """What the Link said when we began: what its status says of addresses is about these."""
+
         self._hosts: tuple[str, ...] | None = None
         """Those of which all have been looked up."""
 
@@ -53,6 +57,8 @@ class Gateway:
 
     def works(self, spec: LinkSpec, status: Mapping[str, Any]) -> dict[Hashable, Work]:
         """What has to run for as long as the Link is so; *status* is what it said last."""
+        if self._first_hosts is None:
+            self._first_hosts = spec.gateways
         if not spec.gateways:
             return {}
         works: dict[Hashable, Work] = {
@@ -91,11 +97,11 @@ class Gateway:
         return {address: self._liveness.get(address, unasked) for address in self._addresses(spec, status)}
 
     def _addresses(self, spec: LinkSpec, status: Mapping[str, Any]) -> tuple[Address, ...]:
-        """Those that the names lead to; while one of them never led anywhere, also those of before."""
+        """Those that the names lead to; while one has led nowhere since we began, also those of before."""
         if not self.looked_up(spec):
             return ()
         ips = list(self._resolved.addresses)
-        if not all(self._resolved.found.values()):
+        if spec.gateways == self._first_hosts and not all(self._resolved.found.values()):
             ips += [ip for ip in _listed(status) if ip not in ips]
         return tuple(Address(ip, spec.gateway_port) for ip in ips)
 
@@ -118,7 +124,7 @@ class Gateway:
         believed = self._liveness.get(address, UNKNOWN)
         try:
             await keep_probing(
-                self._probe,
+                self._probe if spec.protocol == "jackstay/1" else partial(over_http, spec.probe),
                 address,
                 spec.gateway_identity,
                 spec.probe,

@@ -69,6 +69,10 @@ def ready_services(slices: Mapping[Key, EndpointSlice]) -> frozenset[Key]:
     )
 
 
+Object = Service | Endpoints | EndpointSlice
+"""What a mirror is made of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Local:
     """Our own cluster."""
@@ -80,6 +84,15 @@ class Local:
     endpoints: Mapping[Key, Endpoints]
     slices: Mapping[Key, EndpointSlice]
     """Only those labelled as ours."""
+
+
+def parts_of(slices: Mapping[Key, EndpointSlice]) -> dict[Key, tuple[EndpointSlice, ...]]:
+    """The *slices* of each Service."""
+    found: dict[Key, tuple[EndpointSlice, ...]] = {}
+    for part in slices.values():
+        key = Key(part.metadata.namespace, part.service)
+        found[key] = (*found.get(key, ()), part)
+    return found
 
 
 def usable(namespaces: Mapping[Key, Namespace]) -> frozenset[str]:

@@ -7,18 +7,17 @@ empty at once, which can be taken back; it is deleted once the caller says that 
 was deleted loses its address for good. What counts as proof stands in `withdrawal`.
 """
 
-from collections.abc import Collection, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, SERVICE, Kind
 from cluster.objects import Endpoints, EndpointSlice, Key, Service
 from mirror.copying import belongs_to_a_tool, ours
-from mirror.observed import Local, Observed
+from mirror.observed import Local, Object, Observed, parts_of
 from mirror.ownership import may_write_over, origin
-from mirror.wanted import Desired, Mirror
+from mirror.wanted import Desired, Mirror, owned
 
-Object = Service | Endpoints | EndpointSlice
 Some = TypeVar("Some", Service, Endpoints, EndpointSlice)
 
 
@@ -52,73 +51,35 @@ class Delete:
 Action = Create | Update | Delete
 
 
-def plan(observed: Observed, desired: Desired, removable: Set[Key] = frozenset()) -> list[Action]:
+def plan(
+    observed: Observed,
+    desired: Desired,
+    removable: Set[Key] = frozenset(),
+    resting: Set[Key] = frozenset(),
+) -> list[Action]:
     """
     What is to be done, in order; [] if all is as *desired*.
 
-    *removable* are the mirrors which, if they are withdrawn, may also be deleted.
+    *removable* are the mirrors which, if they are withdrawn, may also be deleted. *resting* are those
+    for which there is known to be nothing to do.
     """
-    mirrors = {mirror.key: mirror for mirror in desired.values() if isinstance(mirror, Mirror)}
-    owned = _owned(observed.local, observed.link.uid)
+    parts = parts_of(observed.local.slices)
     actions: list[Action] = []
-    for mirror in mirrors.values():
-        actions += _bring_about(mirror, observed, owned.get(mirror.key, ()))
-    for key in sorted(withdrawn(observed, desired)):
+    for key, mirror in desired.mirrors.items():
+        if key not in resting:
+            actions += _bring_about(mirror, observed, parts.get(key, ()))
+    for key, gone in sorted(desired.withdrawn.items()):
         if key in removable:
-            actions += (Delete(key, _kind(thing), thing) for thing in owned[key])
+            actions += (Delete(key, _kind(thing), thing) for thing in gone.things)
         else:
-            actions += _emptied(key, owned[key])
+            actions += _emptied(key, gone.things)
     return actions
-
-
-def withdrawn(observed: Observed, desired: Desired) -> dict[Key, Key]:
-    """
-    The mirrors here that are no longer wanted, each with the remote Service it stood for.
-
-    Not among them is one of which we cannot tell what has become of that Service: it stays as it is.
-    """
-    if observed.replaced:
-        return {}
-    mirrors = {mirror.key for mirror in desired.values() if isinstance(mirror, Mirror)}
-    uid, unreadable = observed.link.uid, observed.remote.unreadable
-    return {
-        key: remote
-        for key, things in _owned(observed.local, uid).items()
-        if key not in mirrors
-        if (remote := origin(things[0].metadata, key, uid)) is not None and remote not in unreadable
-    }
 
 
 def removal(local: Local, uid: str) -> list[Action]:
     """The removal of everything that the Link *uid* made."""
-    return [
-        Delete(key, _kind(thing), thing)
-        for key, things in sorted(_owned(local, uid).items())
-        for thing in things
-    ]
-
-
-def count(local: Local, uid: str) -> int:
-    """How many mirror Services the Link *uid* has here."""
-    return sum(origin(service.metadata, key, uid) is not None for key, service in local.services.items())
-
-
-def _owned(local: Local, uid: str) -> dict[Key, tuple[Object, ...]]:
-    """Everything here that is proven to be made by the Link *uid*, by mirror; the Service first."""
-    found: dict[Key, tuple[Object, ...]] = {}
-    kinds: tuple[Mapping[Key, Object], ...] = (local.services, local.endpoints, local.slices)
-    for things in kinds:
-        for thing in things.values():
-            key = _mirror_of(thing)
-            if origin(thing.metadata, key, uid) is not None:
-                found[key] = (*found.get(key, ()), thing)
-    return found
-
-
-def _mirror_of(thing: Object) -> Key:
-    if isinstance(thing, EndpointSlice):
-        return Key(thing.metadata.namespace, thing.service)
-    return thing.metadata.key
+    made = owned(local, uid, parts_of(local.slices))
+    return [Delete(key, _kind(thing), thing) for key, things in sorted(made.items()) for thing in things]
 
 
 def _kind(thing: Object) -> Kind:
@@ -131,7 +92,7 @@ def _kind(thing: Object) -> Kind:
             return ENDPOINT_SLICE
 
 
-def _bring_about(mirror: Mirror, observed: Observed, owned: Collection[Object]) -> Iterator[Action]:
+def _bring_about(mirror: Mirror, observed: Observed, parts: tuple[EndpointSlice, ...]) -> Iterator[Action]:
     local = observed.local
     yield from _brought(mirror.key, mirror.service, local.services.get(mirror.key))
     yield from _brought(mirror.key, mirror.endpoints, local.endpoints.get(mirror.key))
@@ -140,9 +101,9 @@ def _bring_about(mirror: Mirror, observed: Observed, owned: Collection[Object]) 
         if standing is None or may_write_over(standing.metadata, part.metadata, observed.others):
             yield from _brought(mirror.key, part, standing)
     names = {part.metadata.name for part in mirror.slices}
-    for thing in owned:
-        if isinstance(thing, EndpointSlice) and thing.metadata.name not in names:
-            yield Delete(mirror.key, ENDPOINT_SLICE, thing)
+    for stray in parts:
+        if stray.metadata.name not in names and origin(stray.metadata, mirror.key, observed.link.uid):
+            yield Delete(mirror.key, ENDPOINT_SLICE, stray)
 
 
 def _brought(mirror: Key, wanted: Some, standing: Some | None) -> Iterator[Action]:
@@ -180,7 +141,7 @@ def _joined(wanted: Mapping[str, str], standing: Mapping[str, str]) -> dict[str,
     return {**tools, **wanted}
 
 
-def _emptied(key: Key, things: Collection[Object]) -> Iterator[Action]:
+def _emptied(key: Key, things: tuple[Object, ...]) -> Iterator[Action]:
     for thing in things:
         if isinstance(thing, Endpoints) and thing.subsets:
             yield Update(key, ENDPOINTS, replace(thing, subsets=()))

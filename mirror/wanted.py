@@ -1,8 +1,10 @@
 """What ought to be: for every exported Service of the other cluster a mirror here, or why there is none."""
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+import operator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 
 from cluster.objects import (
     EndpointAddress,
@@ -20,8 +22,8 @@ from mirror import marks
 from mirror.copying import copied
 from mirror.link import LinkSpec
 from mirror.naming import mirror_key, remote_name
-from mirror.observed import GatewayAddress, Observed
-from mirror.ownership import may_write_over
+from mirror.observed import GatewayAddress, Local, Object, Observed, parts_of
+from mirror.ownership import may_write_over, origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +47,125 @@ class Unmirrored:
     message: str
 
 
-Desired = Mapping[Key, Mirror | Unmirrored]
-"""By the remote Service."""
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A mirror that ought not to be any more: the remote Service it stood for, and what there is of it."""
+
+    remote: Key
+    things: tuple[Object, ...]
 
 
-def wanted(observed: Observed) -> Desired:
-    """What *observed* calls for, for every remote Service that the Link's selector chooses."""
-    desired: dict[Key, Mirror | Unmirrored] = {}
-    new: list[Key] = []
-    for key in sorted(observed.remote.services):
-        service = observed.remote.services[key]
-        if not is_mirrored(service, observed.link):
-            continue
-        found = _wanted(service, observed)
-        desired[key] = found
-        if isinstance(found, Mirror) and found.key not in observed.local.services:
-            new.append(key)
-    mirrors = sum(isinstance(found, Mirror) for found in desired.values())
-    for key in new[max(0, len(new) - max(0, mirrors - observed.most)) :]:
-        desired[key] = Unmirrored(
-            "Error", f"Link {observed.link.name} may have {observed.most} mirrors and has them"
-        )
-    return desired
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What ought to be, and what no longer."""
+
+    services: Mapping[Key, Mirror | Unmirrored]
+    """By the remote Service, for all that the Link's selector chooses."""
+
+    mirrors: Mapping[Key, Mirror]
+    """By where they are."""
+
+    withdrawn: Mapping[Key, Withdrawn]
+
+    made_of: Mapping[Key, tuple[object, ...]]
+    """By the remote Service: the objects from which what stands under `services` follows."""
+
+    context: tuple[object, ...]
+    """What it follows from besides, and is the same for all."""
+
+
+def wanted(observed: Observed, before: Desired | None = None) -> Desired:
+    """
+    What *observed* calls for.
+
+    What was worked out *before*, from the very same objects, is not worked out again: it is the same
+    object, too. (With a thousand mirrors that is most of the work of most passes.)
+    """
+    context = (observed.link, observed.gateway, observed.others)
+    known = before if before is not None and before.context == context else None
+    parts = parts_of(observed.local.slices)
+    services: dict[Key, Mirror | Unmirrored] = {}
+    made_of: dict[Key, tuple[object, ...]] = {}
+    for key, service in observed.remote.services.items():
+        if is_mirrored(service, observed.link):
+            sources = made_of[key] = _sources(service, observed, parts)
+            if known is not None and _same(known.made_of.get(key), sources):
+                services[key] = known.services[key]
+            else:
+                services[key] = _wanted(service, observed)
+    for key in _too_many(services, observed):
+        message = f"Link {observed.link.name} may have {observed.most} mirrors and has them"
+        services[key] = Unmirrored("Error", message)
+        del made_of[key]  # it follows from the others as well
+    mirrors = {found.key: found for _, found in sorted(services.items()) if isinstance(found, Mirror)}
+    return Desired(services, mirrors, _withdrawn(observed, mirrors, parts), made_of, context)
+
+
+def _sources(
+    service: Service, observed: Observed, parts: Mapping[Key, tuple[EndpointSlice, ...]]
+) -> tuple[object, ...]:
+    """Everything that is about *service* alone, from which its mirror and the plan for it follow."""
+    local, remote = observed.local, service.metadata.key
+    key = mirror_key(remote, observed.link.cluster)
+    return (
+        service,
+        remote in observed.remote.ready,
+        remote.namespace in local.namespaces,
+        local.services.get(key),
+        local.endpoints.get(key),
+        *parts.get(key, ()),
+    )
+
+
+def _same(before: tuple[object, ...] | None, now: tuple[object, ...]) -> bool:
+    return before is not None and len(before) == len(now) and all(map(operator.is_, before, now))
+
+
+def _too_many(services: Mapping[Key, Mirror | Unmirrored], observed: Observed) -> list[Key]:
+    """The Services whose mirrors are over the bound; those that have one already come last."""
+    mirrors = {key: found.key for key, found in services.items() if isinstance(found, Mirror)}
+    if len(mirrors) <= observed.most:
+        return []
+    standing = observed.local.services
+    return sorted(mirrors, key=lambda key: (mirrors[key] not in standing, key))[observed.most :]
+
+
+def _withdrawn(
+    observed: Observed, mirrors: Mapping[Key, Mirror], parts: Mapping[Key, tuple[EndpointSlice, ...]]
+) -> dict[Key, Withdrawn]:
+    """
+    The mirrors of this Link that are not among *mirrors*.
+
+    Not among them is one of which we cannot tell what has become of its Service: it stays as it is.
+    """
+    if observed.replaced:
+        return {}
+    found: dict[Key, Withdrawn] = {}
+    for key, things in owned(observed.local, observed.link.uid, parts, besides=mirrors.keys()).items():
+        remote = origin(things[0].metadata, key, observed.link.uid)
+        if remote is not None and remote not in observed.remote.unreadable:
+            found[key] = Withdrawn(remote, things)
+    return found
+
+
+def owned(
+    local: Local,
+    uid: str,
+    parts: Mapping[Key, tuple[EndpointSlice, ...]],
+    *,
+    besides: Collection[Key] = (),
+) -> dict[Key, tuple[Object, ...]]:
+    """What is proven to be made by the Link *uid*, by mirror, *besides* those; the Service first."""
+    things: Iterable[tuple[Key, Object]] = chain(
+        local.services.items(),
+        local.endpoints.items(),
+        ((key, part) for key, found in parts.items() for part in found),
+    )
+    made: dict[Key, tuple[Object, ...]] = {}
+    for key, thing in things:
+        if key not in besides and origin(thing.metadata, key, uid) is not None:
+            made[key] = (*made.get(key, ()), thing)
+    return made
 
 
 def is_mirrored(service: Service, link: LinkSpec) -> bool:

@@ -15,8 +15,7 @@ from cluster.objects import Key
 from cluster.snapshot import older
 from mirror import marks
 from mirror.observed import Observed
-from mirror.plan import withdrawn
-from mirror.wanted import Desired, Mirror
+from mirror.wanted import Desired
 
 SECOND_LOOK = 30.0
 """Seconds that must lie between the two listings."""
@@ -59,8 +58,9 @@ def release(brake: Brake, observed: Observed, desired: Desired, now: float) -> t
     """
     if not observed.remote.unbroken:
         return frozenset(), brake
-    gone = withdrawn(observed, desired)
-    trusted = {mirror: remote for mirror, remote in gone.items() if not _is_newer(mirror, observed)}
+    trusted = {
+        mirror: gone.remote for mirror, gone in desired.withdrawn.items() if not _is_newer(mirror, observed)
+    }
     proven = {mirror for mirror, remote in trusted.items() if _is_proven(remote, observed)}
     absent = {
         mirror: brake.absent.get(mirror, Seen(observed.remote.listed_at, observed.remote.source))
@@ -104,8 +104,7 @@ def _restarted(seen: Seen, observed: Observed) -> Seen:
 
 def _allowance(observed: Observed, desired: Desired, released: int) -> int:
     """How many more may be deleted in this window without a second look."""
-    kept = {found.key for found in desired.values() if isinstance(found, Mirror)}
-    if not kept:
+    if not desired.mirrors:
         return 0
-    mirrors = len(kept & observed.local.services.keys()) + len(withdrawn(observed, desired))
+    mirrors = len(desired.mirrors.keys() & observed.local.services.keys()) + len(desired.withdrawn)
     return max(0, max(FEW, mirrors // SHARE) - released)

@@ -30,7 +30,7 @@ from mirror.link import InvalidLink, LinkSpec, keeps_mirrors, parse
 from mirror.link_object import LinkObject
 from mirror.metrics import Metrics
 from mirror.observed import Observed, Remote
-from mirror.plan import Action, count, plan, removal
+from mirror.plan import Action, plan, removal
 from mirror.probing import Probe
 from mirror.remote import RemoteCluster
 from mirror.settings import Settings
@@ -67,9 +67,17 @@ class Look:
 
     observed: Observed
     desired: Desired
-    unfinished: bool
+    busy: frozenset[Key]
+    """Mirrors for which something is to be done."""
+
     withheld: int
-    mirrors: int
+    """Mirrors that are not deleted yet, since nothing proves that they should be."""
+
+    @property
+    def mirrors(self) -> int:
+        """How many there are."""
+        here = self.observed.local.services.keys()
+        return len(here & self.desired.mirrors.keys()) + len(here & self.desired.withdrawn.keys())
 
 
 class LinkWorker:
@@ -201,17 +209,13 @@ class LinkWorker:
             others=frozenset(link.metadata.uid for link in seen.links.items.values()) - {spec.uid},
             most=self._around.settings.most_mirrors,
         )
-        desired = wanted(observed)
+        before = self._look
+        desired = wanted(observed, before.desired if before else None)
         # The brake moves on before anything is deleted: what then is not, is judged anew.
         removable, self._brake = withdrawal.release(self._brake, observed, desired, self._around.clock())
-        actions = plan(observed, desired, removable)
-        self._look = Look(
-            observed,
-            desired,
-            unfinished=bool(actions),
-            withheld=len(self._brake.absent),
-            mirrors=count(observed.local, spec.uid),
-        )
+        actions = plan(observed, desired, removable, _resting(before, desired))
+        busy = frozenset(action.mirror for action in actions)
+        self._look = Look(observed, desired, busy, withheld=len(self._brake.absent))
         self._look_again()
         await self._execute(spec.cluster, actions)
 
@@ -311,13 +315,23 @@ class LinkWorker:
             generation,
             credentials=self._refused or findings.credentials(failure, complete=complete),
             remote=None if self._refused else findings.reachable(failure, complete=complete),
-            synced=findings.synced(look.observed, found, unfinished=look.unfinished, withheld=look.withheld)
+            synced=findings.synced(look.observed, found, unfinished=bool(look.busy), withheld=look.withheld)
             if look and found is not None
             else None,
             gateway=gateway,
             services=found,
             mirrors=look.mirrors if look else None,
         )
+
+
+def _resting(before: Look | None, desired: Desired) -> frozenset[Key]:
+    """The mirrors that follow from the same objects as *before*, when there was nothing to be done."""
+    if before is None:
+        return frozenset()
+    known = before.desired.mirrors
+    return frozenset(
+        key for key, mirror in desired.mirrors.items() if known.get(key) is mirror and key not in before.busy
+    )
 
 
 def _first(actions: list[Action], mirrors: int) -> list[Action]:

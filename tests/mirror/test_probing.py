@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
+from mirror.http_probe import over_http
 from mirror.link import ProbeSpec
 from mirror.liveness import Liveness
 from mirror.metrics import Metrics
@@ -117,3 +119,26 @@ def test_forgetting_what_was_never_known_does_nothing(cluster: str) -> None:
     metrics = Metrics(CollectorRegistry())
     metrics.forget(cluster)
     metrics.forget_address(cluster, "203.0.113.7:4143")
+
+
+async def test_a_gateway_of_linkerds_is_asked_over_http() -> None:
+    answers = iter((200, 503))
+
+    async def ready(request: web.Request) -> web.Response:
+        return web.Response(status=next(answers))
+
+    app = web.Application()
+    app.router.add_get("/ready", ready)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        spec = ProbeSpec(path="/ready", port=runner.addresses[0][1])
+        at = Address("127.0.0.1", 4143)
+        assert 0 < await over_http(spec, at, "gateway.test", timeout=5) < 5
+        with pytest.raises(ProbeFailed, match="answered 503"):
+            await over_http(spec, at, "gateway.test", timeout=5)
+    finally:
+        await runner.cleanup()
+    with pytest.raises(ProbeFailed, match="127"):
+        await over_http(spec, at, "gateway.test", timeout=5)

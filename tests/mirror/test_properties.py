@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 
 from cluster.objects import Endpoints, Key, Metadata, Service, ServicePort
 from mirror import marks
-from mirror.observed import GatewayAddress, Local, Observed
-from mirror.plan import Create, Object, plan
-from mirror.wanted import Mirror, wanted
+from mirror.observed import GatewayAddress, Local, Object, Observed
+from mirror.plan import Create, plan
+from mirror.wanted import Desired, wanted
 from mirror.withdrawal import Brake, release
 from tests.mirror.make import LINK, applied, remote, service
 
@@ -67,11 +67,14 @@ def test_every_history_ends_in_what_is_wanted(
     theirs: dict[tuple[str, Key], Object] = {("Service", key): found for key, found in local.services.items()}
     theirs |= {("Endpoints", key): found for key, found in local.endpoints.items()}
     brake = Brake()
+    before: Desired | None = None
     for step, (services, gateway, ready) in enumerate(history):
         where = remote(*services, ready=ready, listed_at=step * 60.0)
-        seen = Observed(LINK, where, local, gateway)
-        removable, brake = release(brake, seen, wanted(seen), step * 60.0)
-        actions = plan(seen, wanted(seen), removable)
+        seen = Observed(LINK, where, local, gateway, most=2 + step % 3)
+        before = wanted(seen, before)
+        assert before == wanted(seen)
+        removable, brake = release(brake, seen, before, step * 60.0)
+        actions = plan(seen, before, removable)
         for action in actions:
             made = (action.kind.kind, action.object.metadata.key)
             assert made not in theirs
@@ -79,9 +82,8 @@ def test_every_history_ends_in_what_is_wanted(
         local = applied(local, actions)
         again = replace(seen, local=local)
         assert plan(again, wanted(again), removable) == []
-        for found in wanted(again).values():
-            if isinstance(found, Mirror):
-                assert local.services[found.key].ports == found.service.ports
+        for key, found in wanted(again).mirrors.items():
+            assert local.services[key].ports == found.service.ports
     left: dict[tuple[str, Key], Object] = {("Service", key): found for key, found in local.services.items()}
     left |= {("Endpoints", key): found for key, found in local.endpoints.items()}
     assert {key: left.get(key) for key in theirs} == theirs
