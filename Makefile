@@ -20,6 +20,12 @@ demo: $(VENV)/.made ## two clusters, one service used from the other
 test: $(VENV)/.made ## the tests
 	$(BIN)/pytest
 
+bench: $(VENV)/.made ## the benchmarks, beside HAProxy and nginx; several minutes
+	$(BIN)/python -m benchmarks full
+
+bench-quick: $(VENV)/.made ## the same with small loads, under three minutes
+	$(BIN)/python -m benchmarks quick
+
 lint: $(VENV)/.made ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -43,4 +49,4 @@ pins: $(VENV)/.made ## resolve the dependencies anew (needs uv: pip install uv)
 
 check: lint test ## lint and test
 
-.PHONY: help venv demo test lint format check wheels pins
+.PHONY: help venv demo test bench bench-quick lint format check wheels pins

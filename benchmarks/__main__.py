@@ -1,0 +1,58 @@
+"""
+`make bench`, `make bench-quick`: measure, and write JSON and Markdown.
+
+    python -m benchmarks quick [--only WORD] [--results DIRECTORY]
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.direct import DIRECT
+from benchmarks.machine import described
+from benchmarks.ours import OURS
+from benchmarks.peers import at_hand
+from benchmarks.run import run
+from benchmarks.scenarios import FULL, IDLE, QUICK, SCENARIOS
+from benchmarks.site import Contender
+from benchmarks.table import rows, to_json, to_markdown
+
+SIZES = {"quick": QUICK, "full": FULL}
+RESULTS = Path(__file__).parent / "results"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """1 if something was wrong or missing in an answer, else 0."""
+    chosen = _parser().parse_args(arguments)
+    here, missing = at_hand()
+    _name_missing(missing)
+    scenarios = [one for one in (*SCENARIOS, IDLE) if chosen.only in one.name]
+    samples = run([OURS, *here, DIRECT], SIZES[chosen.size], scenarios=scenarios)
+    names = [peer.name for peer in here]
+    table, machine = rows(samples, names), described(here)
+    markdown = to_markdown(table, names, machine, f"python -m benchmarks {chosen.size}")
+    chosen.results.mkdir(parents=True, exist_ok=True)
+    (chosen.results / f"{chosen.size}.json").write_text(to_json(table, machine))
+    (chosen.results / f"{chosen.size}.md").write_text(markdown)
+    print(f"\n{markdown}")
+    return 1 if any(row.wrong for row in table) else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks", description="Measure ours beside its peers."
+    )
+    parser.add_argument("size", choices=SIZES, help="quick: under 3 minutes; full: more rounds, larger loads")
+    parser.add_argument("--only", default="", metavar="WORD", help="only scenarios whose name contains it")
+    parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIRECTORY", help="where to write")
+    return parser
+
+
+def _name_missing(missing: Sequence[Contender]) -> None:
+    for peer in missing:
+        print(f"{peer.name} is not here and takes no part; to have it: apt-get install {peer.package}")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,217 @@
+"""
+The load makers: raw sockets, the same for every way, and every byte that comes back is looked at.
+
+They run in the process that measures, whose own CPU is nobody's. Each gives an `Outcome`; what went
+wrong is counted in it and never raised.
+"""
+
+import resource
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
+
+from benchmarks.backend import receive_exactly, receive_pattern, send_pattern
+from benchmarks.payload import DOWNLOAD, ECHO, MESSAGE, ONCE, UPLOAD, bulk_request, message
+from benchmarks.site import Door, Place
+
+PATIENCE = 20.0
+"""Seconds without an answer after which the rest of a load counts as failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a load has done."""
+
+    right: int
+    wrong: int
+    """Answers that did not come, or not as they should: one is enough to spoil a run."""
+    seconds: float
+
+
+@contextmanager
+def open_connections(place: Place, count: int) -> Iterator[list[socket.socket]]:
+    """
+    *count* connections through which the backend has answered once.
+
+    Raises OSError, EOFError and AssertionError.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    with ExitStack() as opened:
+        socks = []
+        for number in range(count):
+            sock = opened.enter_context(_connect(place))
+            sock.sendall(message(ECHO, number))
+            assert receive_exactly(sock, MESSAGE) == message(ECHO, number), "a wrong answer"
+            socks.append(sock)
+        yield socks
+
+
+def small_requests(socks: list[socket.socket], count: int) -> Outcome:
+    """*count* messages and their echoes in all: each connection sends its next when it has the last back."""
+    started = time.monotonic()
+    right = wrong = 0
+    waiting: dict[int, tuple[socket.socket, bytes]] = {}
+    with select.epoll() as poll:
+
+        def ask(sock: socket.socket, number: int) -> None:
+            question = message(ECHO, number)
+            sock.send(question)
+            waiting[sock.fileno()] = sock, question
+
+        for number, sock in enumerate(socks):
+            poll.register(sock, select.EPOLLIN)
+            ask(sock, number)
+        asked = len(socks)
+        while waiting and (events := poll.poll(PATIENCE)):
+            for fd, _ in events:
+                sock, question = waiting.pop(fd)
+                if _answer(sock) != question:
+                    wrong += 1
+                    poll.unregister(fd)
+                    continue
+                right += 1
+                if asked < count:
+                    ask(sock, asked)
+                    asked += 1
+    return Outcome(right, wrong + len(waiting), time.monotonic() - started)
+
+
+def _answer(sock: socket.socket) -> bytes:
+    """One whole echo, which comes in one piece as a rule."""
+    try:
+        data = sock.recv(4 * MESSAGE)
+        if 0 < len(data) < MESSAGE:
+            data += receive_exactly(sock, MESSAGE - len(data))
+    except (OSError, EOFError):
+        return b""
+    return data
+
+
+def new_connections(place: Place, count: int, *, at_once: int) -> Outcome:
+    """*count* connections of one message and its echo each, *at_once* at a time; the backend closes."""
+    started = time.monotonic()
+    right = wrong = begun = 0
+    open_now: dict[int, tuple[socket.socket, bytes, bytes]] = {}
+    with select.epoll() as poll:
+
+        def begin() -> None:
+            nonlocal begun, wrong
+            question = message(ONCE, begun)
+            begun += 1
+            try:
+                sock = _connect(place)
+                sock.sendall(question)
+            except OSError:
+                wrong += 1
+                return
+            poll.register(sock, select.EPOLLIN)
+            open_now[sock.fileno()] = sock, question, b""
+
+        while begun < min(count, at_once):
+            begin()
+        while open_now and (events := poll.poll(PATIENCE)):
+            for fd, _ in events:
+                sock, question, answer = open_now[fd]
+                try:
+                    more = sock.recv(4 * MESSAGE)
+                except OSError:
+                    more, answer = b"", b""
+                if more:
+                    open_now[fd] = sock, question, answer + more
+                    continue
+                right, wrong = (right + 1, wrong) if answer == question else (right, wrong + 1)
+                del open_now[fd]
+                sock.close()
+                if begun < count:
+                    begin()
+        for sock, _, _ in open_now.values():
+            sock.close()
+    return Outcome(right, wrong + len(open_now), time.monotonic() - started)
+
+
+def download(place: Place, size: int, *, at_once: int) -> Outcome:
+    """*size* bytes from the backend, over *at_once* connections. Counts bytes."""
+
+    def one(sock: socket.socket, part: int) -> bool:
+        sock.sendall(bulk_request(DOWNLOAD, part))
+        return receive_pattern(sock, part) and not sock.recv(1)
+
+    return _bulk(place, size, at_once, one)
+
+
+def upload(place: Place, size: int, *, at_once: int) -> Outcome:
+    """*size* bytes to the backend, over *at_once* connections. Counts bytes."""
+
+    def one(sock: socket.socket, part: int) -> bool:
+        sock.sendall(bulk_request(UPLOAD, part))
+        send_pattern(sock, part)
+        return int.from_bytes(receive_exactly(sock, 8), "big") == part
+
+    return _bulk(place, size, at_once, one)
+
+
+def _bulk(place: Place, size: int, at_once: int, one: Callable[[socket.socket, int], bool]) -> Outcome:
+    part = size // at_once
+
+    def run(_: int) -> bool:
+        with suppress(OSError, EOFError), _connect(place) as sock:
+            return one(sock, part)
+        return False
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(at_once) as threads:
+        good = sum(threads.map(run, range(at_once)))
+    return Outcome(good * part, at_once - good, time.monotonic() - started)
+
+
+def handshakes(door: Door, context: ssl.SSLContext, name: str, count: int, *, at_once: int) -> Outcome:
+    """*count* full handshakes with one message and its echo each; no session is ever used again."""
+    numbers = iter(range(count))
+    lock = threading.Lock()
+
+    def work(_: int) -> int:
+        right = 0
+        while True:
+            with lock:
+                number = next(numbers, None)
+            if number is None:
+                return right
+            with suppress(OSError, EOFError):
+                right += _through_door(door, context, name, number)
+
+    started = time.monotonic()
+    with ThreadPoolExecutor(at_once) as threads:
+        right = sum(threads.map(work, range(at_once)))
+    return Outcome(right, count - right, time.monotonic() - started)
+
+
+def _through_door(door: Door, context: ssl.SSLContext, name: str, number: int) -> bool:
+    question = message(ONCE, number)
+    with (
+        closing(_connect(door.place)) as sock,
+        context.wrap_socket(sock, server_hostname=name, suppress_ragged_eofs=False) as tls,
+    ):
+        assert not tls.session_reused
+        tls.sendall(door.wrap(question))
+        answer = b""
+        while question not in answer or not answer.endswith(door.last):
+            more = tls.recv(4096)
+            if not more:
+                return False
+            answer += more
+        with suppress(OSError):  # all that was asked for has come; what follows is manners
+            tls.unwrap()
+    return True
+
+
+def _connect(place: Place) -> socket.socket:
+    sock = socket.create_connection(place, timeout=PATIENCE)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock

@@ -1,0 +1,111 @@
+"""
+nginx's stream module at both ends, as its experts would: one worker, TLS sessions resumed, buffers as below.
+
+No logs: that is in its favour, since ours are on.
+"""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.programs import located, running
+from benchmarks.site import Contender, Door, Site, Way, address
+
+MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
+"""Where Debian puts it; elsewhere it is compiled in."""
+
+CONFIGURATION = """
+{load_module}
+daemon off;
+worker_processes 1;
+worker_rlimit_nofile 20000;
+pid {pid};
+error_log stderr warn;
+events {{
+    worker_connections 9000;
+    multi_accept on;
+}}
+stream {{
+    access_log off;
+    tcp_nodelay on;
+    proxy_timeout 1h;
+    proxy_connect_timeout 5s;
+    proxy_buffer_size 16k;
+    {server}
+}}
+"""
+
+GATEWAY = """
+    server {{
+        listen {door} ssl backlog=1024 so_keepalive=on;
+        ssl_protocols TLSv1.3;
+        ssl_conf_command Ciphersuites TLS_AES_256_GCM_SHA384;
+        ssl_certificate {gateway.certificate};
+        ssl_certificate_key {gateway.key};
+        ssl_verify_client on;
+        ssl_verify_depth 2;
+        ssl_client_certificate {anchors};
+        ssl_session_cache shared:gateway:10m;
+        ssl_session_tickets on;
+        ssl_session_timeout 1h;
+        proxy_pass {backend};
+    }}
+"""
+
+CLIENT = """
+    server {{
+        listen {entrance} backlog=1024 so_keepalive=on;
+        proxy_ssl on;
+        proxy_ssl_protocols TLSv1.3;
+        proxy_ssl_conf_command Ciphersuites TLS_AES_256_GCM_SHA384;
+        proxy_ssl_certificate {client.certificate};
+        proxy_ssl_certificate_key {client.key};
+        proxy_ssl_trusted_certificate {anchors};
+        proxy_ssl_verify on;
+        proxy_ssl_verify_depth 2;
+        proxy_ssl_name {gateway.identity};
+        proxy_ssl_server_name on;
+        proxy_ssl_session_reuse on;
+        proxy_pass {door};
+    }}
+"""
+
+
+@contextmanager
+def both_ends(site: Site) -> Iterator[Way]:
+    door, entrance = site.place(), site.place()
+    values = {
+        "door": address(door), "entrance": address(entrance), "backend": address(site.backend),
+        "gateway": site.gateway, "client": site.client, "anchors": site.anchors,
+    }  # fmt: skip
+    gateway = _configuration(site, "nginx-gateway", GATEWAY.format(**values))
+    client = _configuration(site, "nginx-client", CLIENT.format(**values))
+    program = located("nginx") or "nginx"
+    with (
+        running(
+            [program, "-c", str(gateway)], site.directory / "nginx-gateway.log", listens=[door]
+        ) as gateway_pid,
+        running(
+            [program, "-c", str(client)], site.directory / "nginx-client.log", listens=[entrance]
+        ) as client_pid,
+    ):
+        yield Way("nginx", entrance, gateway_pid, client_pid, Door(door))
+
+
+def _configuration(site: Site, name: str, server: str) -> Path:
+    load_module = f"load_module {MODULE};" if MODULE.exists() else ""
+    text = CONFIGURATION.format(load_module=load_module, pid=site.directory / f"{name}.pid", server=server)
+    return site.file(f"{name}.conf", text)
+
+
+def version() -> str:
+    said = subprocess.run(
+        [located("nginx") or "nginx", "-v"], capture_output=True, text=True, check=True
+    ).stderr
+    found = re.search(r"nginx/([\d.]+)", said)
+    return found[1] if found else said.strip()
+
+
+NGINX = Contender("nginx", both_ends, "nginx", "nginx libnginx-mod-stream", version)

@@ -1,0 +1,93 @@
+"""
+Ours, both ends, with every setting at its default: logs, metrics, limits and verification as in production.
+
+Through the door goes `jackstay/1`: one OPEN, one DATA and one END are the whole of a small stream.
+"""
+
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from benchmarks.programs import running
+from benchmarks.site import Contender, Door, Leaf, Place, Site, Way, address
+from gateway.frames import ALPN, Frame, FrameType
+from gateway.messages import Opening
+
+SERVICE = "benchmark.test.svc.cluster.local"
+PORT = 9000
+_OPEN = Opening(SERVICE, PORT, "0" * 32).encode().encode()
+_END = Frame(FrameType.END).encode()
+
+ROUTES = """
+allow-loopback-backends = true
+[[export]]
+service = "{service}"
+port = {port}
+endpoints = ["{backend}"]
+"""
+
+TARGETS = """
+[[target]]
+listen = "{entrance}"
+service = "{service}"
+port = {port}
+gateways = ["{gateway}"]
+gateway-identity = "{identity}"
+"""
+
+
+def wrap(message: bytes) -> bytes:
+    """A whole stream of the client's side."""
+    return _OPEN + Frame(FrameType.DATA, message).encode() + _END
+
+
+@contextmanager
+def both_ends(site: Site) -> Iterator[Way]:
+    gateway, entrance = site.place(), site.place()
+    gateway_admin, client_admin = site.place(), site.place()
+    routes = site.file(
+        "routes.toml", ROUTES.format(service=SERVICE, port=PORT, backend=address(site.backend))
+    )
+    targets = site.file(
+        "targets.toml",
+        TARGETS.format(
+            entrance=address(entrance), service=SERVICE, port=PORT, gateway=address(gateway),
+            identity=site.gateway.identity,
+        ),
+    )  # fmt: skip
+    inbound = ["--routes", str(routes), "--listen", address(gateway)]
+    outbound = ["--targets", str(targets)]
+    with (
+        running(
+            [*_command("gateway", gateway_admin, site.gateway, site), *inbound],
+            site.directory / "gateway.log",
+            listens=[gateway, gateway_admin],
+        ) as gateway_pid,
+        running(
+            [*_command("outbound", client_admin, site.client, site), *outbound],
+            site.directory / "outbound.log",
+            listens=[entrance],
+        ) as client_pid,
+    ):
+        door = Door(gateway, (ALPN,), wrap, _END)
+        yield Way("ours", entrance, gateway_pid, client_pid, door, lambda: _tunnels_opened(gateway_admin))
+
+
+def _command(name: str, admin: Place, leaf: Leaf, site: Site) -> list[str]:
+    return [
+        *(sys.executable, "-m", "cli", name, "--admin", address(admin)),
+        *("--certificate", str(leaf.certificate), "--key", str(leaf.key)),
+        *("--trust-anchors", str(site.anchors)),
+    ]
+
+
+def _tunnels_opened(admin: Place) -> int:
+    with urllib.request.urlopen(f"http://{address(admin)}/metrics", timeout=10) as answer:
+        for line in answer.read().decode().splitlines():
+            if line.startswith("jackstay_tunnels_opened_total{"):
+                return int(float(line.split()[-1]))
+    raise LookupError("the gateway's /metrics do not count tunnels")
+
+
+OURS = Contender("ours", both_ends)

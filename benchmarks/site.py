@@ -1,0 +1,126 @@
+"""
+What all configurations share: certificates, the backend, and where files go.
+
+A `Way` is what is measured: an entrance for applications, and behind it a client's end, a gateway's
+end and the backend. A `Door` is the gateway's end by itself, for clients that bring their own TLS.
+"""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.programs import free_port, own_host, running
+from certs.authority import chain_pem, make_issuer, make_leaf, make_root
+from certs.credentials import key_pem
+from certs.identity import Identity
+
+Place = tuple[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """One end's certificate with its chain, and its key."""
+
+    identity: str
+    certificate: Path
+    key: Path
+    both: Path
+    """Certificate, chain and key in one file, as HAProxy wants them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where a configuration is set up."""
+
+    directory: Path
+    host: str
+    backend: Place
+    gateway: Leaf
+    client: Leaf
+    anchors: Path
+
+    def place(self) -> Place:
+        """Somewhere to listen."""
+        return self.host, free_port(self.host)
+
+    def file(self, name: str, text: str) -> Path:
+        path = self.directory / name
+        path.write_text(text)
+        return path
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """The gateway's own port: mutual TLS."""
+
+    place: Place
+    alpn: tuple[str, ...] = ()
+    wrap: Callable[[bytes], bytes] = bytes
+    """What carries a message through this door, and its end if the door has ends of its own."""
+    last: bytes = b""
+    """What an answer ends with, if not with the connection."""
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """A whole way to the backend that is ready for use."""
+
+    name: str
+    entrance: Place
+    gateway: int | None = None
+    """The process at the gateway's end, with its descendants; None where there is none."""
+    client: int | None = None
+    door: Door | None = None
+    tunnels: Callable[[], int] | None = None
+    """How many tunnels were opened so far, where there are tunnels."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """Who takes part: a name and how to set it up; for peers also what must be installed."""
+
+    name: str
+    start: Callable[[Site], AbstractContextManager[Way]]
+    program: str = sys.executable
+    package: str = ""
+    """The Debian packages that bring the program."""
+    version: Callable[[], str] = lambda: ""
+
+
+@contextmanager
+def site(directory: Path) -> Iterator[Site]:
+    """New certificates in *directory*, and a backend that runs within the block."""
+    host = own_host()
+    backend = host, free_port(host)
+    argv = [sys.executable, "-m", "benchmarks.backend", address(backend)]
+    with running(argv, directory / "backend.log", listens=[backend]):
+        yield _with_certificates(directory, host, backend)
+
+
+def address(place: Place) -> str:
+    return f"{place[0]}:{place[1]}"
+
+
+def _with_certificates(directory: Path, host: str, backend: Place) -> Site:
+    now = datetime.now(UTC)
+    root = make_root("root.jackstay.benchmarks", now=now)
+    issuer = make_issuer("identity.jackstay.benchmarks", root, now=now)
+
+    def leaf(account: str, namespace: str) -> Leaf:
+        identity = Identity(account, namespace, "jackstay", "cluster.local")
+        chain, key = make_leaf(identity, issuer, now=now)
+        stem = directory / account
+        files = Leaf(
+            identity.dns_name, stem.with_suffix(".crt"), stem.with_suffix(".key"), stem.with_suffix(".pem")
+        )
+        files.certificate.write_bytes(chain_pem(*chain))
+        files.key.write_bytes(key_pem(key))
+        files.both.write_bytes(chain_pem(*chain) + key_pem(key))
+        return files
+
+    anchors = directory / "root.crt"
+    anchors.write_bytes(root.pem)
+    return Site(directory, host, backend, leaf("jackstay-gateway", "jackstay"), leaf("web", "test"), anchors)
