@@ -11,10 +11,8 @@ from cluster.metadata import Raw
 from cluster.objects import Endpoints, EndpointSlice, Link, Namespace, Secret, Service
 from cluster.watch import Informer, Snapshot
 from mirror import marks
+from mirror.credentials import KUBECONFIG
 from mirror.settings import Settings
-
-KUBECONFIG = "kubeconfig"
-"""The key of a credentials Secret under which it is."""
 
 
 @dataclass(frozen=True, slots=True)

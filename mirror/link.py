@@ -83,7 +83,6 @@ class LinkSpec:
     """The only ones that get mirrors; empty: all."""
 
     protocol: Protocol = "jackstay/1"
-    keep_mirrors: bool = False
     remote_uid: str = ""
     """The uid of the cluster that it led to when it was first read; "" if it never was."""
 
@@ -134,7 +133,6 @@ class _Reader:
             copied_keys=_listed(metadata.annotations.get(marks.COPIED_KEYS, "")),
             namespaces=frozenset(_listed(metadata.annotations.get(marks.NAMESPACES, ""))),
             protocol=self._try(self._protocol, "jackstay/1"),
-            keep_mirrors=keeps_mirrors(self._link),
             remote_uid=metadata.annotations.get(marks.REMOTE_UID, ""),
         )
         if self._mistakes:

@@ -1,5 +1,6 @@
 """The Link as an object in our cluster: the newest that we know of it, and what we write to it."""
 
+import asyncio
 from datetime import datetime
 
 import structlog
@@ -10,7 +11,6 @@ from cluster.metadata import Raw
 from cluster.objects import Link
 from cluster.snapshot import older
 from mirror import marks
-from mirror.link import LinkSpec
 from mirror.status import Report, change, status
 
 log = structlog.get_logger()
@@ -22,6 +22,7 @@ class LinkObject:
     def __init__(self, link: Link, cluster: Cluster) -> None:
         self.now = link
         self._cluster = cluster
+        self._writing = asyncio.Lock()  # the one who writes second has to know what the first one made of it
 
     def __repr__(self) -> str:
         return f"<LinkObject {self.now.metadata.key} at {self.now.metadata.resource_version}>"
@@ -36,37 +37,38 @@ class LinkObject:
         if not older(link.metadata.resource_version, self.now.metadata.resource_version):
             self.now = link
 
-    async def claim(self, spec: LinkSpec, remote_uid: str) -> None:
+    async def claim(self, remote_uid: str) -> None:
         """Have our finalizer on it, and the cluster it leads to; before anything is made for it."""
-        metadata = self.now.metadata
-        missing: Raw = {}
-        if marks.FINALIZER not in metadata.finalizers:
-            missing["finalizers"] = [*metadata.finalizers, marks.FINALIZER]
-        if remote_uid and not spec.remote_uid:
-            missing["annotations"] = {marks.REMOTE_UID: remote_uid}
-        if missing:
-            await self._patch(missing)
+        async with self._writing:
+            metadata = self.now.metadata
+            missing: Raw = {}
+            if marks.FINALIZER not in metadata.finalizers:
+                missing["finalizers"] = [*metadata.finalizers, marks.FINALIZER]
+            if remote_uid and not metadata.annotations.get(marks.REMOTE_UID):
+                missing["annotations"] = {marks.REMOTE_UID: remote_uid}
+            if missing:
+                await self._patch(missing)
 
     async def release(self) -> None:
         """Take our finalizer off, so that it can go."""
-        metadata = self.now.metadata
-        if marks.FINALIZER in metadata.finalizers:
+        async with self._writing:
+            metadata = self.now.metadata
+            if marks.FINALIZER not in metadata.finalizers:
+                return
             left = [finalizer for finalizer in metadata.finalizers if finalizer != marks.FINALIZER]
             await self._patch({"finalizers": left})
             log.info("link.released", link=metadata.name)
 
     async def report(self, report: Report, at: datetime) -> bool:
         """Have its status say what *report* says; False if it already does."""
-        patch = change(self.now.status, status(self.now.status, report, at))
-        if not patch:
-            return False
-        metadata = self.now.metadata
-        self.update(
-            Link.from_dict(
-                await self._cluster.patch_status(LINK, metadata.namespace, metadata.name, {"status": patch})
-            )
-        )
-        return True
+        async with self._writing:
+            patch = change(self.now.status, status(self.now.status, report, at))
+            if not patch:
+                return False
+            key = self.now.metadata.key
+            raw = await self._cluster.patch_status(LINK, key.namespace, key.name, {"status": patch})
+            self.update(Link.from_dict(raw))
+            return True
 
     async def _patch(self, metadata: Raw) -> None:
         now = self.now.metadata

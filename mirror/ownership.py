@@ -5,11 +5,13 @@ The label with the Link's uid is what tells; the rest of the marks guard against
 mirror as YAML and applies it under another name has made an object of their own that looks like ours.
 """
 
-from collections.abc import Set
+from collections.abc import Collection, Iterable, Mapping, Set
+from itertools import chain
 
-from cluster.objects import Key, Metadata
+from cluster.objects import EndpointSlice, Key, Metadata
 from mirror import marks
 from mirror.naming import mirror_key, remote_key
+from mirror.observed import Local, Object
 
 
 def origin(metadata: Metadata, mirror: Key, uid: str) -> Key | None:
@@ -45,3 +47,23 @@ def may_write_over(metadata: Metadata, wanted: Metadata, others: Set[str]) -> bo
         )
         and metadata.annotations.get(marks.REMOTE_NAME) == wanted.annotations[marks.REMOTE_NAME]
     )
+
+
+def owned(
+    local: Local,
+    uid: str,
+    parts: Mapping[Key, tuple[EndpointSlice, ...]],
+    *,
+    besides: Collection[Key] = (),
+) -> dict[Key, tuple[Object, ...]]:
+    """What is proven to be made by the Link *uid*, by mirror, *besides* those; the Service first."""
+    things: Iterable[tuple[Key, Object]] = chain(
+        local.services.items(),
+        local.endpoints.items(),
+        ((key, part) for key, found in parts.items() for part in found),
+    )
+    made: dict[Key, tuple[Object, ...]] = {}
+    for key, thing in things:
+        if key not in besides and origin(thing.metadata, key, uid) is not None:
+            made[key] = (*made.get(key, ()), thing)
+    return made

@@ -15,8 +15,8 @@ from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, SERVICE, Kind
 from cluster.objects import Endpoints, EndpointSlice, Key, Service
 from mirror.copying import belongs_to_a_tool, ours
 from mirror.observed import Local, Object, Observed, parts_of
-from mirror.ownership import may_write_over, origin
-from mirror.wanted import Desired, Mirror, owned
+from mirror.ownership import may_write_over, origin, owned
+from mirror.wanted import Desired, Mirror
 
 Some = TypeVar("Some", Service, Endpoints, EndpointSlice)
 

@@ -2,9 +2,8 @@
 
 import ipaddress
 import operator
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
 
 from cluster.objects import (
     EndpointAddress,
@@ -22,8 +21,8 @@ from mirror import marks
 from mirror.copying import copied
 from mirror.link import LinkSpec
 from mirror.naming import mirror_key, remote_name
-from mirror.observed import GatewayAddress, Local, Object, Observed, parts_of
-from mirror.ownership import may_write_over, origin
+from mirror.observed import GatewayAddress, Object, Observed, parts_of
+from mirror.ownership import may_write_over, origin, owned
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,26 +145,6 @@ def _withdrawn(
         if remote is not None and remote not in observed.remote.unreadable:
             found[key] = Withdrawn(remote, things)
     return found
-
-
-def owned(
-    local: Local,
-    uid: str,
-    parts: Mapping[Key, tuple[EndpointSlice, ...]],
-    *,
-    besides: Collection[Key] = (),
-) -> dict[Key, tuple[Object, ...]]:
-    """What is proven to be made by the Link *uid*, by mirror, *besides* those; the Service first."""
-    things: Iterable[tuple[Key, Object]] = chain(
-        local.services.items(),
-        local.endpoints.items(),
-        ((key, part) for key, found in parts.items() for part in found),
-    )
-    made: dict[Key, tuple[Object, ...]] = {}
-    for key, thing in things:
-        if key not in besides and origin(thing.metadata, key, uid) is not None:
-            made[key] = (*made.get(key, ()), thing)
-    return made
 
 
 def is_mirrored(service: Service, link: LinkSpec) -> bool:

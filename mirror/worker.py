@@ -8,26 +8,26 @@ of everything, plans, writes, and rings again until there is nothing left to do.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NoReturn
 
 import structlog
 
-from cluster.access import Access
 from cluster.errors import ClusterError
-from cluster.kubeconfig import RefusedKubeconfig, strict
 from cluster.metadata import Raw
 from cluster.objects import Key, Link
 from mirror import findings, setbacks, withdrawal
+from mirror.credentials import access
 from mirror.crew import Crew, Work
 from mirror.execute import execute
 from mirror.gateway import Gateway
 from mirror.gateway_addresses import Resolver
-from mirror.home import KUBECONFIG, Home, Seen
+from mirror.home import Home, Seen
 from mirror.link import InvalidLink, LinkSpec, keeps_mirrors, parse
 from mirror.link_object import LinkObject
+from mirror.look import Look, first, resting
 from mirror.metrics import Metrics
 from mirror.observed import Observed, Remote
 from mirror.plan import Action, plan, removal
@@ -35,7 +35,7 @@ from mirror.probing import Probe
 from mirror.remote import RemoteCluster
 from mirror.settings import Settings
 from mirror.status import Finding, Report
-from mirror.wanted import Desired, wanted
+from mirror.wanted import wanted
 from mirror.written import Overlay
 
 log = structlog.get_logger()
@@ -59,25 +59,6 @@ class Surroundings:
     metrics: Metrics
     clock: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.random
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What the last pass saw, and what it left to be done."""
-
-    observed: Observed
-    desired: Desired
-    busy: frozenset[Key]
-    """Mirrors for which something is to be done."""
-
-    withheld: int
-    """Mirrors that are not deleted yet, since nothing proves that they should be."""
-
-    @property
-    def mirrors(self) -> int:
-        """How many there are."""
-        here = self.observed.local.services.keys()
-        return len(here & self.desired.mirrors.keys()) + len(here & self.desired.withdrawn.keys())
 
 
 class LinkWorker:
@@ -164,32 +145,20 @@ class LinkWorker:
     def _works(self, spec: LinkSpec, seen: Seen) -> dict[Hashable, Work]:
         """What has to run, as Link and Secret now are."""
         works = self._gateway.works(spec, self.link.now.status)
-        access = self._access(spec, seen)
-        if isinstance(access, Finding):
-            self._refused = access
+        settings = self._around.settings
+        found = access(spec, seen.secrets.items, allow_loopback=settings.allow_loopback)
+        if isinstance(found, Finding):
+            self._refused = found
+            self._remote = None  # what it saw is old by the time there are credentials again
             return works
         self._refused = None
-        if self._remote is None or self._remote.access != access:
-            self._remote = RemoteCluster(access, changed=self.ring, pace=self._around.settings.pace)
-        return {**works, ("remote", access.fingerprint): self._remote.run}
-
-    def _access(self, spec: LinkSpec, seen: Seen) -> Access | Finding:
-        """What the Link's Secret gives, or why that is nothing that can be used."""
-        secret = seen.secrets.items.get(Key(spec.namespace, spec.credentials))
-        kubeconfig = secret.data.get(KUBECONFIG) if secret is not None else None
-        if kubeconfig is None:
-            lacks = f"has no key {KUBECONFIG}" if secret is not None else "does not exist"
-            message = f"Secret {spec.namespace}/{spec.credentials} {lacks}"
-            return Finding(ok=False, reason="SecretMissing", message=message)
-        try:
-            access = strict(kubeconfig, allow_loopback=self._around.settings.allow_loopback)
-        except RefusedKubeconfig as error:
-            return Finding(ok=False, reason="KubeconfigRefused", message=str(error))
-        return replace(access, name=spec.cluster)
+        if self._remote is None or self._remote.access != found:
+            self._remote = RemoteCluster(found, changed=self.ring, pace=settings.pace)
+        return {**works, ("remote", found.fingerprint): self._remote.run}
 
     def _see_remote(self) -> None:
         """Take in the other cluster; what is no longer followed proves nothing about what is gone."""
-        current = self._remote.seen if self._remote is not None and self._refused is None else None
+        current = self._remote.seen if self._remote is not None else None
         if current is not None:
             self._known = current
         elif self._known is not None:
@@ -200,7 +169,7 @@ class LinkWorker:
         remote = self._known
         if remote is None or not self._gateway.looked_up(spec):
             return
-        await self.link.claim(spec, remote.cluster_uid)
+        await self.link.claim(remote.cluster_uid)
         observed = Observed(
             link=spec,
             remote=remote,
@@ -213,7 +182,7 @@ class LinkWorker:
         desired = wanted(observed, before.desired if before else None)
         # The brake moves on before anything is deleted: what then is not, is judged anew.
         removable, self._brake = withdrawal.release(self._brake, observed, desired, self._around.clock())
-        actions = plan(observed, desired, removable, _resting(before, desired))
+        actions = plan(observed, desired, removable, resting(before, desired))
         busy = frozenset(action.mirror for action in actions)
         self._look = Look(observed, desired, busy, withheld=len(self._brake.absent))
         self._look_again()
@@ -244,8 +213,8 @@ class LinkWorker:
         """Carry out what is due of *actions*, and see to it that the rest comes up again."""
         involved = {LINK_ITSELF, *(action.mirror for action in actions)}
         self._setbacks = {key: setback for key, setback in self._setbacks.items() if key in involved}
-        resting = setbacks.holding(self._setbacks, self._around.clock())
-        due = _first([action for action in actions if action.mirror not in resting], AT_ONCE)
+        held = setbacks.holding(self._setbacks, self._around.clock())
+        due = first([action for action in actions if action.mirror not in held], AT_ONCE)
         if not due:
             return
         outcome = await execute(
@@ -264,12 +233,14 @@ class LinkWorker:
         self._overlay.wrote(action, raw)
         self._around.metrics.wrote(cluster, type(action).__name__.lower(), action.kind.kind)
 
-    def _settle(self, done: "set[Key] | tuple[Key, ...]", failed: dict[Key, ClusterError]) -> None:
-        for key, error in failed.items():
-            name = self.link.now.metadata.name
-            log.warning("mirror.failed", link=name, mirror=str(key) if any(key) else "", because=str(error))
+    def _settle(self, done: Iterable[Key], failed: Mapping[Key, ClusterError]) -> None:
         now, chance = self._around.clock(), self._around.chance()
         self._setbacks = setbacks.after(self._setbacks, done, failed, now=now, chance=chance)
+        for key in failed:
+            setback = self._setbacks[key]
+            say = log.warning if setback.worth_telling else log.info
+            what = "link.failed" if key == LINK_ITSELF else "mirror.failed"
+            say(what, link=self.link.now.metadata.name, mirror=str(key), because=str(setback.error))
 
     async def _until_rung(self) -> None:
         """Until the bell rings, or something is due without it."""
@@ -322,19 +293,3 @@ class LinkWorker:
             services=found,
             mirrors=look.mirrors if look else None,
         )
-
-
-def _resting(before: Look | None, desired: Desired) -> frozenset[Key]:
-    """The mirrors that follow from the same objects as *before*, when there was nothing to be done."""
-    if before is None:
-        return frozenset()
-    known = before.desired.mirrors
-    return frozenset(
-        key for key, mirror in desired.mirrors.items() if known.get(key) is mirror and key not in before.busy
-    )
-
-
-def _first(actions: list[Action], mirrors: int) -> list[Action]:
-    """The actions of the first so many *mirrors*."""
-    chosen = set(list(dict.fromkeys(action.mirror for action in actions))[:mirrors])
-    return [action for action in actions if action.mirror in chosen]

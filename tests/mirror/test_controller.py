@@ -15,7 +15,7 @@ from cluster.kubeconfig import render
 from cluster.local import LocalCluster
 from cluster.metadata import Raw
 from cluster.objects import Service
-from mirror import marks
+from mirror import marks, withdrawal
 from mirror.gateway_addresses import Unresolved
 from tests.support.cluster import local_cluster
 from tests.support.clusters import GATEWAY, QUICK, Site, World, kubeconfig, until, world
@@ -241,6 +241,31 @@ async def test_what_went_while_nobody_looked_takes_no_connections_and_waits_for_
         await until(at.west.addresses, lambda found: found == EMPTY)
         await until(lambda: at.condition("Synced"), lambda found: found == ("False", "DeletionsWithheld"))
         assert await at.mirror() is not None
+
+
+async def test_a_second_look_that_lacks_it_too_deletes_it(at: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(withdrawal, "SECOND_LOOK", 0.3)
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+    await at.east.api.delete(SERVICE, "test", "podinfo")
+    async with at.mirroring():
+        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "DeletionsWithheld"))
+        await until(at.mirror, lambda found: found is None)
+        await synced(at)
+
+
+async def test_a_link_under_another_name_moves_its_mirrors(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+        change = {"spec": {"targetClusterName": "north"}}
+        await at.west.api.patch(LINK, "jackstay", "east", change)
+        await until(lambda: at.west.addresses("podinfo-north"), lambda found: found == ALIVE)
+        await until(at.mirror, lambda found: found is None)
+        assert series(at) == 0
 
 
 async def test_a_link_that_is_removed_takes_what_it_made_and_nothing_else(at: World) -> None:

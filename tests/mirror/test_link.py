@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from mirror import marks
-from mirror.link import InvalidLink, ProbeSpec, parse
+from mirror.link import InvalidLink, ProbeSpec, keeps_mirrors, parse
 from tests.mirror.make import IDENTITY, IP, LINK, link
 
 
@@ -51,7 +51,6 @@ def test_what_annotations_say() -> None:
         link(
             annotations={
                 marks.NAMESPACES: "test, web",
-                marks.KEEP_MIRRORS: "true",
                 marks.COPIED_KEYS: "helm.sh/*",
                 marks.GATEWAY_PROTOCOL: "transport.l5d.io/v1",
                 marks.REMOTE_UID: "uid-1",
@@ -59,7 +58,6 @@ def test_what_annotations_say() -> None:
         )
     )
     assert spec.namespaces == {"test", "web"}
-    assert spec.keep_mirrors
     assert spec.copied_keys == ("helm.sh/*",)
     assert spec.protocol == "transport.l5d.io/v1"
     assert spec.remote_uid == "uid-1"
@@ -115,3 +113,9 @@ def test_a_gateway_on_this_machine_is_for_the_demo() -> None:
 
 def test_the_identity_is_read_as_certificates_are() -> None:
     assert parse(link(gatewayIdentity=f" {IDENTITY.upper()} ")).gateway_identity == IDENTITY
+
+
+def test_mirrors_are_kept_only_if_the_link_says_true() -> None:
+    assert keeps_mirrors(link(annotations={marks.KEEP_MIRRORS: "true"}))
+    assert not keeps_mirrors(link(annotations={marks.KEEP_MIRRORS: "yes"}))
+    assert not keeps_mirrors(link())

@@ -1,0 +1,44 @@
+"""What one pass saw of everything, and what the next may take over from it. Pure."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from cluster.objects import Key
+from mirror.observed import Observed
+from mirror.plan import Action
+from mirror.wanted import Desired
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What the last pass saw, and what it left to be done."""
+
+    observed: Observed
+    desired: Desired
+    busy: frozenset[Key]
+    """Mirrors for which something is to be done."""
+
+    withheld: int
+    """Mirrors that are not deleted yet, since nothing proves that they should be."""
+
+    @property
+    def mirrors(self) -> int:
+        """How many there are."""
+        here = self.observed.local.services.keys()
+        return len(here & self.desired.mirrors.keys()) + len(here & self.desired.withdrawn.keys())
+
+
+def resting(before: Look | None, desired: Desired) -> frozenset[Key]:
+    """The mirrors that follow from the same objects as *before*, when there was nothing to be done."""
+    if before is None:
+        return frozenset()
+    known = before.desired.mirrors
+    return frozenset(
+        key for key, mirror in desired.mirrors.items() if known.get(key) is mirror and key not in before.busy
+    )
+
+
+def first(actions: Sequence[Action], mirrors: int) -> list[Action]:
+    """The actions of the first so many *mirrors*."""
+    chosen = set(list(dict.fromkeys(action.mirror for action in actions))[:mirrors])
+    return [action for action in actions if action.mirror in chosen]
