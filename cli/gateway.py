@@ -11,12 +11,14 @@ import typer
 from prometheus_client import CollectorRegistry
 
 from certs.credentials import InvalidCredentials
+from certs.files import CertificateFiles
 from certs.trust_bundle import InvalidTrustBundle
 from cli import options
 from cli.cluster_source import OwnCluster, follow_routes
 from cli.errors import explained
-from gateway.current import CertificateFiles, Current, follow_file, read_file
+from gateway.current import Current, follow_file, read_file
 from gateway.files import InvalidFile, read_routes
+from gateway.frames import ALPN
 from gateway.metrics import DataPathMetrics
 from gateway.routes import NO_ROUTES, RouteTable
 from gateway.server import Listening, inbound_server
@@ -84,7 +86,7 @@ def command(
             --certificate gw.crt --key gw.key --trust-anchors root.crt
     """
     with explained(InvalidCredentials, InvalidTrustBundle):
-        certificates = CertificateFiles(certificate, key, trust_anchors)
+        certificates = CertificateFiles(certificate, key, trust_anchors, alpn=(ALPN,))
     delay = drain_delay if drain_delay is not None else (0.0 if routes else 8.0)
     settings = InboundSettings(
         cluster=cluster_name,
@@ -121,7 +123,7 @@ def command(
                 listening, settings, certificates, table, readiness, metrics, registry, stopping
             ):
                 following = [
-                    tasks.create_task(certificates.follow(metrics)),
+                    tasks.create_task(certificates.follow(metrics.certificate)),
                     tasks.create_task(certificates.warn()),
                     tasks.create_task(source()),
                 ]

@@ -3,16 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import structlog
 import typer
 from prometheus_client import CollectorRegistry
 
 from certs.credentials import InvalidCredentials
-from certs.generation import Generation, load
+from certs.files import CertificateFiles
 from certs.trust_bundle import InvalidTrustBundle
 from cli import options
 from cli.errors import explained
@@ -21,69 +19,42 @@ from cluster.client import Cluster
 from cluster.errors import ClusterError
 from cluster.kubeconfig import RefusedKubeconfig
 from cluster.own_access import local
-from gateway import probe
 from gateway.frames import ALPN
+from gateway.probe import ProbeFailed as PingFailed
+from gateway.probe import ping
 from mirror.controller import Controller
 from mirror.metrics import Metrics
-from mirror.probing import ProbeFailed
+from mirror.probing import Probe, ProbeFailed
 from mirror.settings import Settings
 from process.address import Address
 from process.admin import AdminServer, Readiness
-from process.files import changes
 from process.run import Stopping, run
 
 log = structlog.get_logger()
 
 _LISTED = "listed"
-_WARN_EVERY = 600.0
 
 
-class Certificates:
-    """What the mirror shows to gateways, and whom it believes: as the files are now."""
+def _probe(certificates: CertificateFiles) -> Probe:
+    """Asks gateways over mutual TLS, with the certificate as it is then."""
 
-    def __init__(self, certificate: Path, key: Path, trust_anchors: Path) -> None:
-        """Raises InvalidCredentials or InvalidTrustBundle, naming the file."""
-        self._paths = (certificate, key, trust_anchors)
-        self._generation = self._load(1)
-
-    async def probe(self, address: Address, identity: str, *, timeout: float) -> float:
-        """Ask the gateway at *address* over mutual TLS. Raises ProbeFailed."""
+    async def ask(address: Address, identity: str, *, timeout: float) -> float:
         try:
-            return await probe.ping(address, identity, self._generation, timeout=timeout)
-        except probe.ProbeFailed as failure:
+            return await ping(address, identity, certificates.generation(), timeout=timeout)
+        except PingFailed as failure:
             raise ProbeFailed(str(failure)) from failure
 
-    async def follow(self) -> None:
-        """Take over what the files become; what is broken is not taken. Until cancelled."""
-        async for _ in changes(*self._paths):
-            try:
-                self._generation = self._load(self._generation.number + 1)
-            except (InvalidCredentials, InvalidTrustBundle) as error:
-                log.error("certificate.kept", error=str(error))  # noqa: TRY400  # the sentence says it all
-            else:
-                log.info("certificate.loaded", generation=self._generation.number)
-
-    async def warn(self) -> NoReturn:
-        """Say, while there is time, that our certificate is about to end. Until cancelled."""
-        while True:
-            credentials = self._generation.credentials
-            if credentials.ends_soon(datetime.now(UTC)):
-                expires = credentials.not_after.isoformat()
-                log.warning("certificate.ends_soon", identity=credentials.identity, expires=expires)
-            await asyncio.sleep(_WARN_EVERY)
-
-    def _load(self, number: int) -> Generation:
-        return load(*self._paths, number=number, alpn_server=(ALPN,), alpn_client=(ALPN,))
+    return ask
 
 
 async def serve(
-    access: Access, settings: Settings, certificates: Certificates, admin: Address, stopping: Stopping
+    access: Access, settings: Settings, certificates: CertificateFiles, admin: Address, stopping: Stopping
 ) -> int:
     """Mirror until *stopping*. Errors of clusters are waited out, not raised."""
     registry = CollectorRegistry()
     readiness = Readiness(_LISTED)
     async with Cluster(access) as cluster, AdminServer(admin, readiness, registry) as server:
-        controller = Controller(cluster, settings, certificates.probe, Metrics(registry))
+        controller = Controller(cluster, settings, _probe(certificates), Metrics(registry))
         async with _running(controller, certificates) as tasks:
             announcing = tasks.create_task(_announce(controller, readiness, server))
             await stopping.wait()
@@ -93,7 +64,9 @@ async def serve(
 
 
 @asynccontextmanager
-async def _running(controller: Controller, certificates: Certificates) -> AsyncIterator[asyncio.TaskGroup]:
+async def _running(
+    controller: Controller, certificates: CertificateFiles
+) -> AsyncIterator[asyncio.TaskGroup]:
     """The work of the process, for as long as the block lasts."""
     async with asyncio.TaskGroup() as tasks:
         works = [
@@ -144,7 +117,7 @@ def command(
                   --certificate mirror.crt --key mirror.key --trust-anchors root.crt
     """
     with explained(InvalidCredentials, InvalidTrustBundle):
-        certificates = Certificates(certificate, key, trust_anchors)
+        certificates = CertificateFiles(certificate, key, trust_anchors, alpn=(ALPN,))
     with explained(RefusedKubeconfig, OSError):
         access = local(kubeconfig, context)
     settings = Settings(

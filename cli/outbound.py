@@ -10,12 +10,14 @@ import typer
 from prometheus_client import CollectorRegistry
 
 from certs.credentials import InvalidCredentials
+from certs.files import CertificateFiles
 from certs.trust_bundle import InvalidTrustBundle
 from cli import options
 from cli.cluster_source import OwnCluster, follow_targets
 from cli.errors import CliError, explained
-from gateway.current import CertificateFiles, follow_file, read_file
+from gateway.current import follow_file, read_file
 from gateway.files import InvalidFile, read_targets
+from gateway.frames import ALPN
 from gateway.metrics import DataPathMetrics
 from gateway.routes import TargetTable
 from gateway.server import outbound_server
@@ -81,7 +83,7 @@ def command(
             hint="jackstay outbound --targets targets.toml ...",
         )
     with explained(InvalidCredentials, InvalidTrustBundle):
-        certificates = CertificateFiles(certificate, key, trust_anchors)
+        certificates = CertificateFiles(certificate, key, trust_anchors, alpn=(ALPN,))
     settings = OutboundSettings(
         allow_loopback=allow_loopback or targets is not None,
         most_connections=most_connections,
@@ -116,7 +118,7 @@ def command(
                     assert own is not None
                     source = functools.partial(follow_targets, own, took, metrics)
                 following = [
-                    tasks.create_task(certificates.follow(metrics)),
+                    tasks.create_task(certificates.follow(metrics.certificate)),
                     tasks.create_task(certificates.warn()),
                     tasks.create_task(source()),
                 ]

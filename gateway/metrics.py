@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from certs.generation import Generation
 from gateway.refusals import Reason
 
 Direction = Literal["inbound", "outbound"]
@@ -96,6 +97,12 @@ class DataPathMetrics:
 
     def tunnel_closed(self) -> None:
         self._tunnels.labels(self._direction).dec()
+
+    def certificate(self, generation: Generation | None) -> None:
+        """A generation of our certificate was taken over; None for one that was not."""
+        self.reloaded("certificate", taken=generation is not None)
+        if generation is not None:
+            self.certificate_expires.set(generation.credentials.not_after.timestamp())
 
     def reloaded(self, what: Literal["routes", "targets", "certificate"], *, taken: bool) -> None:
         self._reloads.labels(what, "ok" if taken else "error").inc()

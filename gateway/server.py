@@ -10,7 +10,8 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from gateway.current import CertificateFiles, Current
+from certs.files import CertificateFiles
+from gateway.current import Current
 from gateway.doors import Doors
 from gateway.inbound import Inbound
 from gateway.journal import Entry
@@ -59,7 +60,7 @@ async def inbound_server(
         lingering = await stack.enter_async_context(Lingering())
         inbound = Inbound(
             settings,
-            generation=certificates.current,
+            generation=certificates.generation,
             routes=routes,
             threads=threads,
             lingering=lingering,
@@ -82,7 +83,7 @@ async def inbound_server(
         if listening.probe is not None:
             probe = await stack.enter_async_context(AdminServer(listening.probe, readiness, None))
             bound["probe"] = str(probe.address)
-        log.info("gateway.ready", **bound, identity=certificates.current().credentials.identity)
+        log.info("gateway.ready", **bound, identity=certificates.generation().credentials.identity)
         yield
         readiness.draining()
         await _drain_inbound(inbound, listener, settings.drain)
@@ -117,7 +118,7 @@ async def outbound_server(
         outbound = await stack.enter_async_context(
             Outbound(
                 settings,
-                generation=certificates.current,
+                generation=certificates.generation,
                 threads=threads,
                 lingering=lingering,
                 metrics=metrics,
@@ -149,7 +150,7 @@ def _announcing(
         await doors.follow(table)
         if not said:
             said = True
-            identity = certificates.current().credentials.identity
+            identity = certificates.generation().credentials.identity
             log.info("outbound.ready", listen=doors.listening, admin=str(admin), identity=identity)
 
     return follow
