@@ -131,6 +131,8 @@ class Inbound:
         self._metrics.tunnel_opened()
         try:
             tunnel.start()
+            if self._closing:  # its handshake has begun before
+                tunnel.go_away()
             yield tunnel
         except Refused as end:
             _log_end(wire, tunnel, end)

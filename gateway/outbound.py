@@ -117,9 +117,10 @@ class Outbound:
         opening = Opening(
             target.service, target.port, entry.id, target.cluster, {"ip": application.remote.host}
         )
-        outcome = None
+        outcome, tried = None, set[Address]()
         for entry.tries in range(1, self._settings.tries + 1):
-            pool, tunnel = await self._take(target)  # NoEndpoint, BackendUnreachable, PeerUntrusted, ...
+            pool, tunnel = await self._take(target, tried)  # NoEndpoint, BackendUnreachable, PeerUntrusted
+            tried.add(pool.address)
             entry.backend = str(pool.address)
             with self._loads.counted(pool.address):
                 outcome = await self._relay(pool, tunnel, application, opening, early, entry)
@@ -129,14 +130,19 @@ class Outbound:
         assert outcome is not None
         return outcome
 
-    async def _take(self, target: Target) -> tuple[Pool, Tunnel]:
-        """A tunnel to the first gateway of *target* that gives one."""
+    async def _take(self, target: Target, tried: set[Address]) -> tuple[Pool, Tunnel]:
+        """
+        A tunnel to the first gateway of *target* that gives one.
+
+        To gateways that have been *tried* last, and then a new tunnel: behind one address there may
+        be several of them, and who refused us on an old tunnel would refuse us again.
+        """
         shuffled = random.sample(target.gateways, len(target.gateways))
         failure: Refused = NoEndpoint(f"no gateway to {target.service} is alive")
-        for address in order(shuffled, self._loads.of):
+        for address in sorted(order(shuffled, self._loads.of), key=tried.__contains__):
             pool = self._pool(address, target.gateway_identity)
             try:
-                return pool, await pool.take()
+                return pool, await pool.take(fresh=address in tried)
             except Refused as refusal:
                 failure = refusal
         raise failure

@@ -67,13 +67,14 @@ class Pool:
         """How many tunnels are idle, and how many there are."""
         return len(self._idle), len(self._all)
 
-    async def take(self) -> Tunnel:
+    async def take(self, *, fresh: bool = False) -> Tunnel:
         """
-        A tunnel that is free and alive; give it back when its stream is over.
+        A tunnel that is free and alive; give it back when its stream is over. A *fresh* one is
+        none of those that are idle now.
 
         Raises what a new one could not be made for, OverLimit among others.
         """
-        while self._idle:
+        while self._idle and not fresh:
             tunnel, _ = self._idle.pop()
             tunnel.look()
             if tunnel.usable:

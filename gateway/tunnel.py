@@ -420,8 +420,8 @@ class Tunnel:
             self._wake()
 
     async def until_free(self) -> None:
-        """Return when no stream is left, or the tunnel is lost."""
-        while self.phase is not Phase.IDLE and self.lost is None:
+        """Return when the refused stream is over, perhaps with the next one open already, or all is lost."""
+        while self.phase is not Phase.IDLE and self._next is None and self.lost is None:
             await self._woken_up()
 
     async def _woken_up(self) -> None:
