@@ -7,8 +7,7 @@ alive nothing outside the pump runs. Who fills a buffer says so with `lent`; in 
 the tests) a second borrower is an AssertionError instead of mixed-up streams.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 CHUNK = 256 * 1024
 """The most that one read takes from a socket, bytes."""
@@ -25,12 +24,16 @@ class Buffers:
         self.plaintext = memoryview(bytearray(CHUNK + 2 * _RECORD))
         self._owner: object = None
 
-    @contextmanager
-    def lent(self, owner: object) -> Iterator[None]:
-        """The buffers belong to *owner* within the block."""
+    def lent(self, owner: object) -> "Buffers":
+        """The buffers belong to *owner* within the `with` block that this begins."""
         assert self._owner is None, f"{owner!r} takes the buffers while {self._owner!r} has them"
         self._owner = owner
-        try:
-            yield
-        finally:
-            self._owner = None
+        return self
+
+    def __enter__(self) -> None:
+        assert self._owner is not None, "buffers are lent to somebody"
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._owner = None

@@ -58,7 +58,7 @@ class Channel:
         self._paused = False
         self.wire.resume()
         if self._unread:
-            self._guarded(b"")
+            self._decrypt_unread()
 
     def pause(self) -> None:
         """No more plaintext, please, once the current callback is over."""
@@ -96,52 +96,68 @@ class Channel:
             await self.wire.linger()
 
     def _readable(self) -> None:
+        """Read what is there, once; give it to the receiver; then, with the buffers free, all the rest."""
         buffers, held = self._buffers, len(self._unread)
-        space = buffers.ciphertext[held : held + CHUNK]
+        cause: Refused | None = None
         with buffers.lent(self):
             try:
-                count = self.wire.receive_into(space)
+                count = self.wire.receive_into(buffers.ciphertext[held : held + CHUNK])
+                if count:
+                    self._decrypt(held, count)
+                elif not self.wire.closed:
+                    cause = PeerGone("the connection ended without a word")
             except BlockingIOError:
                 return
-            except OSError as error:
-                self._lose(PeerGone(f"the connection broke: {error.strerror or error}"))
-                return
-        if count:
-            self._guarded(space[:count])
-        elif not self.wire.closed:
-            self._lose(PeerGone("the connection ended without a word"))
+            except (ProtocolViolation, OSError) as error:
+                cause = _cause(error)
+        self._settle(cause)
 
-    def _guarded(self, fresh: memoryview | bytes) -> None:
-        try:
-            self._take(len(fresh))
-        except ProtocolViolation as violation:
-            self._lose(violation)
-        except ssl.SSLError as error:
-            self._lose(ProtocolViolation(f"TLS: {error.reason or error}"))
+    def _decrypt_unread(self) -> None:
+        """The same for ciphertext that came behind the handshake."""
+        cause: Refused | None = None
+        with self._buffers.lent(self):
+            try:
+                self._decrypt(len(self._unread), 0)
+            except (ProtocolViolation, OSError) as error:
+                cause = _cause(error)
+        self._settle(cause)
 
-    def _take(self, fresh: int) -> None:
+    def _decrypt(self, held: int, fresh: int) -> None:
         """Decrypt what was unread and the *fresh* bytes behind it, and give it to the receiver."""
-        receiver, buffers, held = self._receiver, self._buffers, len(self._unread)
+        receiver, buffers = self._receiver, self._buffers
         assert receiver is not None
-        with buffers.lent(self):
-            if held:
-                buffers.ciphertext[:held] = self._unread
-            taken, filled = self._engine.decrypt(buffers.ciphertext[: held + fresh], buffers.plaintext)
-            left = held + fresh - taken
-            self._unread = bytes(buffers.ciphertext[taken : taken + left]) if left else b""
-            if filled:
-                receiver.plaintext(buffers.plaintext[:filled])
+        if held:
+            buffers.ciphertext[:held] = self._unread
+        size = held + fresh
+        taken, filled = self._engine.decrypt(buffers.ciphertext[:size], buffers.plaintext)
+        if taken < size or held:
+            self._unread = bytes(buffers.ciphertext[taken:size])
+        if filled:
+            receiver.plaintext(buffers.plaintext[:filled])
+
+    def _settle(self, cause: Refused | None) -> None:
+        """No slice of a buffer is alive any more: answers, frames, ends."""
+        receiver = self._receiver
+        assert receiver is not None
         if answer := self._engine.outgoing():
             self.wire.send(answer)
-        receiver.settled()
-        if self._engine.peer_finished and not self.wire.closed:
+        if cause is None:
+            try:
+                receiver.settled()
+            except ProtocolViolation as violation:
+                cause = violation
+        if cause is not None:
+            self.wire.close()
+            receiver.broken(cause)
+        elif self._engine.peer_finished and not self.wire.closed:
             self.pause()
             receiver.finished()
 
-    def _lose(self, cause: Refused) -> None:
-        receiver = self._receiver
-        assert receiver is not None
-        if isinstance(cause, ProtocolViolation) and (alert := self._engine.outgoing()):
-            self.wire.send(alert)
-        self.wire.close()
-        receiver.broken(cause)
+
+def _cause(error: ProtocolViolation | OSError) -> Refused:
+    """What a read ran into. (An ssl.SSLError is an OSError too.)"""
+    if isinstance(error, ProtocolViolation):
+        return error
+    if isinstance(error, ssl.SSLError):
+        return ProtocolViolation(f"TLS: {error.reason or error}")
+    return PeerGone(f"the connection broke: {error.strerror or error}")

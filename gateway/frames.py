@@ -102,6 +102,12 @@ class Decoder:
         """
         offset, size = 0, len(plaintext)
         while offset < size:
+            between = not self._data_left and not self._held
+            if between and plaintext[offset] == _DATA and size - offset > HEADER:
+                # By far the most frequent header, and whole as a rule.
+                self._data_left = int.from_bytes(plaintext[offset + 1 : offset + HEADER], "big")
+                _check(_DATA, self._data_left)
+                offset += HEADER
             if self._data_left:
                 end = min(size, offset + self._data_left)
                 self._data_left -= end - offset

@@ -28,12 +28,12 @@ class DataPathMetrics:
         tls = {"inbound": ("true", "no_identity"), "outbound": ("no_identity", "true")}[direction]
         self._sides = ({"peer": "src", "tls": tls[0]}, {"peer": "dst", "tls": tls[1]})
         labels = ("direction", "peer", "tls")
-        self._opened = Counter("tcp_open_total", "Streams begun.", labels, registry=registry)
+        opened = Counter("tcp_open_total", "Streams begun.", labels, registry=registry)
         self._closed = Counter(
             "tcp_close_total", "Streams ended; errno is the reason, empty for a regular end.",
             (*labels, "errno"), registry=registry,
         )  # fmt: skip
-        self._open = Gauge("tcp_open_connections", "Streams open now.", labels, registry=registry)
+        running = Gauge("tcp_open_connections", "Streams open now.", labels, registry=registry)
         self._refused = Counter(
             "jackstay_refused_total", "Connections and streams refused.",
             ("direction", "reason"), registry=registry,
@@ -46,7 +46,7 @@ class DataPathMetrics:
             "jackstay_handshake_seconds", "Duration of handshakes that succeeded.",
             ("direction",), buckets=_WAITS, registry=registry,
         )  # fmt: skip
-        self._ready_seconds = Histogram(
+        ready_seconds = Histogram(
             "jackstay_stream_ready_seconds", "From a stream's begin to its connected backend.",
             ("direction",), buckets=_WAITS, registry=registry,
         )  # fmt: skip
@@ -65,16 +65,26 @@ class DataPathMetrics:
         registry.register(self.bytes)
         for reason in Reason:
             self._refused.labels(direction, reason)
+        # Looking a label set up costs more than counting: these are asked for with every stream.
+        self._on_opened = [opened.labels(direction, *side.values()) for side in self._sides]
+        self._on_running = [running.labels(direction, *side.values()) for side in self._sides]
+        self._on_closed: dict[str, list[Counter]] = {}
+        self._on_ready = ready_seconds.labels(direction)
 
     def stream_opened(self) -> None:
-        for side in self._sides:
-            self._opened.labels(direction=self._direction, **side).inc()
-            self._open.labels(direction=self._direction, **side).inc()
+        for opened, running in zip(self._on_opened, self._on_running, strict=True):
+            opened.inc()
+            running.inc()
 
     def stream_closed(self, errno: str) -> None:
-        for side in self._sides:
-            self._closed.labels(direction=self._direction, **side, errno=errno).inc()
-            self._open.labels(direction=self._direction, **side).dec()
+        """*errno* is one of our reasons, or empty for a regular end."""
+        if errno not in self._on_closed:
+            self._on_closed[errno] = [
+                self._closed.labels(self._direction, *side.values(), errno) for side in self._sides
+            ]
+        for closed, running in zip(self._on_closed[errno], self._on_running, strict=True):
+            closed.inc()
+            running.dec()
 
     def refused(self, reason: Reason) -> None:
         self._refused.labels(self._direction, reason).inc()
@@ -89,7 +99,7 @@ class DataPathMetrics:
             self._handshake_seconds.labels(self._direction).observe(seconds)
 
     def stream_ready(self, seconds: float) -> None:
-        self._ready_seconds.labels(self._direction).observe(seconds)
+        self._on_ready.observe(seconds)
 
     def tunnel_opened(self) -> None:
         self._tunnels_opened.labels(self._direction).inc()
