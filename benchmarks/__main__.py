@@ -28,9 +28,10 @@ def main(arguments: Sequence[str]) -> int:
     here, missing = at_hand()
     _name_missing(missing)
     scenarios = [one for one in (*SCENARIOS, IDLE) if chosen.only in one.name]
+    machine = described(here)
     samples = run([OURS, *here, DIRECT], SIZES[chosen.size], scenarios=scenarios)
     names = [peer.name for peer in here]
-    table, machine = rows(samples, names), described(here)
+    table = rows(samples, names)
     markdown = to_markdown(table, names, machine, f"python -m benchmarks {chosen.size}")
     chosen.results.mkdir(parents=True, exist_ok=True)
     (chosen.results / f"{chosen.size}.json").write_text(to_json(table, machine))

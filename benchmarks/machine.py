@@ -3,9 +3,11 @@
 import os
 import platform
 import ssl
+import subprocess
 import sysconfig
 from collections.abc import Iterable
 
+from benchmarks.programs import ROOT, located
 from benchmarks.site import Contender
 from process.version import VERSION
 
@@ -16,12 +18,22 @@ def described(peers: Iterable[Contender]) -> str:
         [
             f"{os.cpu_count()} CPUs ({_processor()})",
             f"Linux {platform.release()}",
-            f"jackstay {VERSION}",
+            f"jackstay {VERSION}{_commit()}",
             f"Python {platform.python_version()} ({_build()})",
             openssl,
             *(f"{peer.name} {peer.version()}" for peer in peers),
         ]
     )
+
+
+def _commit() -> str:
+    """Which state of the source ran; nothing where it is no checkout."""
+    git = located("git")
+    if git is None:
+        return ""
+    argv = [git, "describe", "--always", "--dirty=-changed", "--abbrev=8"]
+    said = subprocess.run(argv, capture_output=True, text=True, check=False, cwd=ROOT)
+    return f" ({said.stdout.strip()})" if said.returncode == 0 else ""
 
 
 def _build() -> str:

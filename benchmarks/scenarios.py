@@ -53,7 +53,7 @@ FULL = Sizes(
     small_requests=20_000,
     bulk=800_000_000,
     handshakes=500,
-    idle_connections=2_000,
+    idle_connections=1_000,
     idle_rounds=2,
 )
 
