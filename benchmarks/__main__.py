@@ -5,6 +5,7 @@
 """
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,7 @@ RESULTS = Path(__file__).parent / "results"
 def main(arguments: Sequence[str]) -> int:
     """1 if something was wrong or missing in an answer, else 0."""
     chosen = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every block: all programs end
     here, missing = at_hand()
     _name_missing(missing)
     scenarios = [one for one in (*SCENARIOS, IDLE) if chosen.only in one.name]
