@@ -14,22 +14,25 @@ async def dial(
     """
     A connection to the first of *addresses* that takes one, and which it was.
 
-    *each* try may take so many seconds, all together *total*. Host names are resolved.
-    Raises BackendUnreachable with the last cause. The address that is really connected is held
-    against the forbidden ranges, whatever name led there.
+    *each* try may take so many seconds, all together *total*; the last address gets all that is
+    left of it, since a server whose backlog is full answers only when the kernel asks again, a
+    second later. Host names are resolved. Raises BackendUnreachable with the last cause. The
+    address that is really connected is held against the forbidden ranges, whatever name led there.
     """
     cause = "there is no address"
+    candidates = list(addresses)
     try:
         async with asyncio.timeout(total):
-            for address in addresses:
+            for number, address in enumerate(candidates, 1):
+                patience = each if number < len(candidates) else total
                 try:
-                    return await _dial_one(address, each, allow_loopback=allow_loopback), address
+                    return await _dial_one(address, patience, allow_loopback=allow_loopback), address
                 except TimeoutError:
-                    cause = f"{address} has not answered within {each:g} s"
+                    cause = f"{address} has not answered within {patience:g} s"
                 except (OSError, BackendUnreachable) as error:
                     cause = f"{address}: {getattr(error, 'strerror', None) or error}"
     except TimeoutError:
-        cause = f"no address has answered within {total:g} s"
+        cause = f"no address has answered within {total:g} s, {candidates[-1]} the last of them"
     raise BackendUnreachable(cause)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from gateway.refusals import BackendUnreachable, OverLimit, Refused
+from gateway.refusals import BackendUnreachable, Defect, OverLimit, Refused
 from gateway.settings import PoolSettings
 from gateway.tunnel import Tunnel
 from process.address import Address
@@ -138,30 +138,45 @@ class Pool:
         missing = self._settings.warm - len(self._idle) - len(self._dialling)
         if missing > 0 and now >= self._retry_at:
             for _ in range(missing):
-                self._dial()
+                if not self._full:
+                    self._dial()
 
     # Dialling.
 
     def _dial_for_waiting(self) -> None:
         if len(self._dialling) >= min(len(self._waiting), _MOST_DIALLING):
             return
-        if len(self._all) + len(self._dialling) >= self._settings.most:
-            if not self._all:
-                self._waiting.pop().set_exception(OverLimit(f"{self._settings.most} tunnels are dialled"))
-            return  # one of those that are in use will come free
+        if self._full:
+            most = self._settings.most
+            self._waiting.pop().set_exception(OverLimit(f"{most} tunnels to {self.address} are in use"))
+            return
         self._dial()
 
+    @property
+    def _full(self) -> bool:
+        return len(self._all) + len(self._dialling) >= self._settings.most
+
     def _dial(self) -> None:
-        task = self._loop.create_task(self._dialled())
-        self._dialling.add(task)
-        task.add_done_callback(self._dialling.discard)
+        self._dialling.add(self._loop.create_task(self._dialled()))
 
     async def _dialled(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None
         try:
             tunnel = await self._connect()
         except Refused as refusal:
             self._failed(refusal)
-            return
+        except Exception:  # those who wait must be told of our own errors too
+            log.exception("tunnel.failed", gateway=str(self.address))
+            self._failed(Defect("the tunnel could not be made, by an error of ours"))
+        else:
+            # Now, and not when the task is over: whoever is woken may want another one at once.
+            self._dialling.discard(task)
+            self._made(tunnel)
+        finally:
+            self._dialling.discard(task)
+
+    def _made(self, tunnel: Tunnel) -> None:
         if self.failure is not None:
             log.info("gateway.reached", gateway=str(self.address))
         self.failure, self._failures, self._retry_at = None, 0, 0.0

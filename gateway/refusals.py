@@ -85,3 +85,9 @@ class PeerGone(Refused):
     """The other end has gone before it could answer."""
 
     reason = Reason.PEER_RESET
+
+
+class Defect(Refused):
+    """An error of ours; the log has its traceback."""
+
+    reason = Reason.INTERNAL

@@ -25,7 +25,7 @@ class Deadlines:
     """From REFUSED to the client's last word."""
 
     connect: float = 1.0
-    """One try to connect to an endpoint or a gateway."""
+    """One try to connect to an endpoint or a gateway, as long as there is another one to try."""
 
     connect_total: float = 2.5
     """All tries together."""
@@ -68,8 +68,8 @@ class PoolSettings:
     warm: int = 2
     """Idle tunnels made ahead of need, for each gateway address."""
 
-    most: int = 1024
-    """Tunnels to one gateway address."""
+    most: int = 10_000
+    """Tunnels to one gateway address; a connection that would need one more is refused."""
 
     ping_every: float = 10.0
     """Seconds of silence after which an idle tunnel is asked whether it lives."""

@@ -326,7 +326,7 @@ class Tunnel:
 
     @property
     def _awaits_stream(self) -> bool:
-        return self.phase is Phase.ASKED and self._side == "server" and self._stream is None
+        return self._stream is None and self.phase is Phase.ASKED and self._side == "server"
 
     def _settle_waiting(self) -> None:
         if self.lost is not None:

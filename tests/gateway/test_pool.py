@@ -1,0 +1,224 @@
+"""The pool: tunnels made ahead, used again, never handed out dead; whoever waits is served or told."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import pytest
+from structlog.testing import capture_logs
+
+from gateway.pool import Pool
+from gateway.refusals import BackendUnreachable, Defect, OverLimit
+from gateway.settings import PoolSettings
+from gateway.tunnel import Tunnel
+from process.address import Address
+from tests.support.pairs import tunnel_pair
+from tests.support.pki import Pki
+
+PKI = Pki.make()
+COLD = PoolSettings(warm=0)
+
+
+@pytest.fixture(autouse=True)
+async def _patience() -> AsyncIterator[None]:
+    async with asyncio.timeout(20):
+        yield
+
+
+class Gateway:
+    """Makes tunnels, each to a server's end of its own in this process."""
+
+    def __init__(self, stack: AsyncExitStack) -> None:
+        self._stack = stack
+        self.servers: list[Tunnel] = []
+        self.made = 0
+        self.gone = 0
+        self.failure: Exception | None = None
+
+    async def connect(self) -> Tunnel:
+        if self.failure is not None:
+            raise self.failure
+        client, server = await self._stack.enter_async_context(tunnel_pair(PKI))
+        self.servers.append(server)
+        return client
+
+    def pool(
+        self, settings: PoolSettings = COLD, connect: Callable[[], Awaitable[Tunnel]] | None = None
+    ) -> Pool:
+        def opened() -> None:
+            self.made += 1
+
+        def closed() -> None:
+            self.gone += 1
+
+        return Pool(Address("127.0.0.1", 1), connect or self.connect, settings, opened=opened, closed=closed)
+
+
+@asynccontextmanager
+async def gateway() -> AsyncIterator[Gateway]:
+    async with AsyncExitStack() as stack:
+        yield Gateway(stack)
+
+
+@asynccontextmanager
+async def running(pool: Pool) -> AsyncIterator[None]:
+    task = asyncio.create_task(pool.run())
+    yield
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110  # what is waited for has no Event
+        await asyncio.sleep(0.01)
+
+
+async def test_a_tunnel_that_came_back_is_taken_again() -> None:
+    async with gateway() as there:
+        pool = there.pool()
+        tunnel = await pool.take()
+        pool.give_back(tunnel)
+        assert await pool.take() is tunnel
+        assert await pool.take() is not tunnel
+        assert (there.made, pool.sizes) == (2, (0, 2))
+        pool.close()
+
+
+async def test_some_are_made_ahead_of_need() -> None:
+    async with gateway() as there:
+        pool = there.pool(PoolSettings(warm=3))
+        async with running(pool):
+            await until(lambda: pool.sizes == (3, 3))
+            await pool.take()
+            await until(lambda: pool.sizes == (3, 4))
+        assert pool.sizes[0] == 0
+
+
+async def test_who_waits_gets_the_first_that_comes_free() -> None:
+    async with gateway() as there:
+        hold = asyncio.Event()
+
+        async def slowly() -> Tunnel:
+            await hold.wait()
+            return await there.connect()
+
+        pool = there.pool(connect=slowly)
+        waiting = asyncio.create_task(pool.take())
+        await asyncio.sleep(0)
+        returned = await there.connect()
+        pool.give_back(returned)
+        assert await waiting is returned
+        hold.set()
+        pool.close()
+        returned.close()
+
+
+async def test_all_who_wait_are_told_of_a_failure() -> None:
+    async with gateway() as there:
+        there.failure = BackendUnreachable("nobody listens there")
+        pool = there.pool()
+        for told in await asyncio.gather(*(pool.take() for _ in range(3)), return_exceptions=True):
+            assert isinstance(told, BackendUnreachable)
+        there.failure = None
+        assert (await pool.take()).usable
+        assert pool.failure is None
+        pool.close()
+
+
+async def test_all_who_wait_are_told_of_an_error_of_ours() -> None:
+    async with gateway() as there:
+        there.failure = ZeroDivisionError("a defect")
+        with capture_logs() as logs, pytest.raises(Defect):
+            await there.pool().take()
+        assert logs[0]["event"] == "tunnel.failed"
+
+
+async def test_a_tunnel_whose_peer_has_gone_is_not_handed_out() -> None:
+    async with gateway() as there:
+        pool = there.pool()
+        tunnel = await pool.take()
+        pool.give_back(tunnel)
+        there.servers[0].close()
+        fresh = await pool.take()
+        assert fresh is not tunnel
+        assert fresh.usable
+        assert there.gone == 1
+        pool.close()
+
+
+async def test_after_goaway_it_is_closed_and_not_taken() -> None:
+    async with gateway() as there:
+        pool = there.pool()
+        tunnel = await pool.take()
+        pool.give_back(tunnel)
+        there.servers[0].go_away()
+        await until(lambda: pool.sizes == (0, 0))
+        assert tunnel.lost is not None
+
+
+async def test_a_fresh_one_is_none_of_the_idle() -> None:
+    async with gateway() as there:
+        pool = there.pool()
+        tunnel = await pool.take()
+        pool.give_back(tunnel)
+        assert await pool.take(fresh=True) is not tunnel
+        pool.close()
+
+
+async def test_a_silent_tunnel_is_given_up() -> None:
+    async with gateway() as there:
+        pool = there.pool(PoolSettings(warm=0, ping_every=0.0, ping_timeout=0.05))
+        tunnel = await pool.take()
+        there.servers[0].pause()  # it reads nothing any more: no PONG comes
+        pool.give_back(tunnel)
+        async with running(pool):
+            await until(lambda: tunnel.lost is not None)
+
+
+async def test_an_idle_tunnel_that_answers_is_kept() -> None:
+    async with gateway() as there:
+        pool = there.pool(PoolSettings(warm=0, ping_every=0.0, ping_timeout=5.0))
+        tunnel = await pool.take()
+        heard_at = tunnel.heard_at
+        pool.give_back(tunnel)
+        async with running(pool):
+            await until(lambda: tunnel.heard_at > heard_at)
+            assert tunnel.usable
+
+
+async def test_one_that_nobody_needs_is_closed() -> None:
+    async with gateway() as there:
+        pool = there.pool(PoolSettings(warm=0, unused=0.0))
+        pool.give_back(await pool.take())
+        async with running(pool):
+            await until(lambda: pool.sizes == (0, 0))
+
+
+async def test_one_that_has_carried_enough_is_retired() -> None:
+    async with gateway() as there:
+        pool = there.pool(PoolSettings(warm=0, retire_after=0))
+        tunnel = await pool.take()
+        await tunnel.ping()
+        pool.give_back(tunnel)
+        assert tunnel.lost is not None
+
+
+async def test_over_the_limit_the_newcomer_is_refused() -> None:
+    async with gateway() as there:
+        pool = there.pool(PoolSettings(warm=0, most=2))
+        first, _ = await pool.take(), await pool.take()
+        with pytest.raises(OverLimit, match="2 tunnels"):
+            await pool.take()
+        pool.give_back(first)
+        assert await pool.take() is first
+        pool.close()
+
+
+async def test_whoever_gives_up_waiting_leaves_no_tunnel_lost() -> None:
+    async with gateway() as there:
+        pool = there.pool()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0):
+                await pool.take()
+        await until(lambda: pool.sizes == (1, 1))
+        pool.close()
