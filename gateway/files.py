@@ -6,7 +6,7 @@ One function each; what a file says becomes our values, or one error that names 
 
 import tomllib
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, cast, get_args
+from typing import Any, TypeVar, get_args
 
 from certs.identity import Identity, InvalidIdentity
 from gateway.routes import Protocol, Route, RouteTable, Target, TargetTable
@@ -205,4 +205,6 @@ def _proxy_protocol(value: Any) -> bool:
 def _protocol(value: Any) -> Protocol:
     if value not in get_args(Protocol):
         raise ValueError(f"{value!r} is none of {', '.join(get_args(Protocol))}")
-    return cast("Protocol", value)
+    if value != _OURS:
+        raise ValueError(f"{value!r} cannot be spoken to a gateway yet; only {_OURS} can")
+    return _OURS

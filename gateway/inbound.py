@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 import structlog
 
 from certs.generation import Generation
-from gateway import handshake
+from gateway import handshake, proxy_protocol
 from gateway.balance import Loads, order
 from gateway.buffers import Buffers
 from gateway.channel import Channel
@@ -105,6 +105,8 @@ class Inbound:
                 route = self._route(opening, tunnel)  # NotExported, NotAllowed, NoEndpoint
                 backend, endpoint = await self._dial(route)  # BackendUnreachable
                 entry.backend = str(endpoint)
+                if route.proxy_protocol:
+                    backend.send(_who_calls(tunnel, opening))
                 with self._loads.counted(endpoint):
                     await self._relay(tunnel, backend, entry)
         except Refused as refusal:
@@ -230,6 +232,17 @@ class Inbound:
             tunnel.nudge()
 
 
+def _who_calls(tunnel: Tunnel, opening: Opening) -> bytes:
+    """What a backend that wants it is told before the first byte."""
+    return proxy_protocol.header(
+        tunnel.wire.remote,
+        tunnel.wire.local,
+        identity=tunnel.peer.identity,
+        id=opening.id,
+        claim=opening.source,
+    )
+
+
 def _log_end(wire: Wire, tunnel: Tunnel, end: Refused) -> None:
     regular = end.reason in (Reason.PEER_RESET, Reason.DRAINING)
     (log.info if regular else log.warning)(
@@ -248,7 +261,7 @@ def _entry(tunnel: Tunnel, opening: Opening) -> Entry:
         service=opening.service,
         port=opening.port,
         peer=tunnel.peer.identity,
-        source=tunnel.wire_remote,
+        source=str(tunnel.wire.remote),
     )
 
 

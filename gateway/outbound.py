@@ -18,6 +18,7 @@ import structlog
 from certs.generation import Generation
 from gateway.balance import Loads, order
 from gateway.buffers import Buffers
+from gateway.frames import ALPN
 from gateway.journal import Entry, Journal
 from gateway.lingering import Lingering
 from gateway.messages import Opening
@@ -137,6 +138,10 @@ class Outbound:
         To gateways that have been *tried* last, and then a new tunnel: behind one address there may
         be several of them, and who refused us on an old tunnel would refuse us again.
         """
+        if target.protocol != ALPN:
+            raise NoEndpoint(
+                f"{target.protocol}, which the gateway to {target.service} wants, is not spoken yet"
+            )
         shuffled = random.sample(target.gateways, len(target.gateways))
         failure: Refused = NoEndpoint(f"no gateway to {target.service} is alive")
         for address in sorted(order(shuffled, self._loads.of), key=tried.__contains__):

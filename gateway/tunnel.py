@@ -26,6 +26,7 @@ from gateway.messages import (
 )
 from gateway.refusals import PeerGone, ProtocolViolation, Reason, Refused
 from gateway.stream_order import Phase, Side, may_speak, step
+from gateway.wire import Wire
 
 MAX_CONTROL_FRAMES = 16
 """PING, PONG and GOAWAY within a second and without data between them: an honest peer sends one or two."""
@@ -127,8 +128,9 @@ class Tunnel:
         return f"<Tunnel {self._side} of {self.peer.identity} {stream} {self._channel!r}>"
 
     @property
-    def wire_remote(self) -> str:
-        return str(self._channel.wire.remote)
+    def wire(self) -> Wire:
+        """For its addresses."""
+        return self._channel.wire
 
     @property
     def held(self) -> int:

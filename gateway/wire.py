@@ -82,6 +82,11 @@ class Wire:
         return self._fd < 0
 
     @property
+    def local(self) -> Address:
+        """Our own end. Raises OSError once the wire is closed."""
+        return _address(self._sock.getsockname())
+
+    @property
     def held(self) -> int:
         """Bytes that were given to `send` and that the kernel has not taken yet."""
         return self._held_bytes

@@ -73,7 +73,7 @@ port = 9898
 gateways = ["127.0.0.1:4143", "gateway.example:4143"]
 gateway-identity = "{GATEWAY}"
 cluster = "east"
-protocol = "transport.l5d.io/v1"
+protocol = "jackstay/1"
 """
 
 
@@ -103,7 +103,7 @@ def test_targets() -> None:
         (Address("127.0.0.1", 4143), Address("gateway.example", 4143)),
         GATEWAY,
         "east",
-        "transport.l5d.io/v1",
+        "jackstay/1",
     )
     assert table.find(Address("127.0.0.1", 7002)) is None
 
@@ -155,4 +155,6 @@ def test_a_single_table_is_no_list_of_them() -> None:
 
 def test_an_unknown_protocol_is_refused() -> None:
     with pytest.raises(InvalidFile, match=r"none of jackstay/1, transport\.l5d\.io/v1"):
-        read_targets(TARGETS.replace("transport.l5d.io/v1", "h2"))
+        read_targets(TARGETS.replace("jackstay/1", "h2"))
+    with pytest.raises(InvalidFile, match="cannot be spoken to a gateway yet"):
+        read_targets(TARGETS.replace("jackstay/1", "transport.l5d.io/v1"))
