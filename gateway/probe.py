@@ -35,4 +35,4 @@ async def ping(address: Address, identity: str, generation: Generation, *, timeo
     except TimeoutError:
         raise ProbeFailed(f"no answer within {timeout:g} s") from None
     except Refused as refusal:
-        raise ProbeFailed(str(refusal)) from refusal
+        raise ProbeFailed(str(refusal).removeprefix(f"{address}: ")) from refusal
