@@ -11,9 +11,13 @@ from gateway.frames import Frame, FrameType
 from gateway.refusals import ProtocolViolation, Reason
 
 _ID = re.compile(r"[0-9a-f]{32}\Z")
-_SERVICE = re.compile(r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+\Z")
+_SERVICE = re.compile(
+    r"(?!-)[a-z0-9-]{1,63}(?<!-)(\.(?!-)[a-z0-9-]{1,63}(?<!-))+\Z", re.ASCII | re.IGNORECASE
+)
 _CLUSTER = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,251}[A-Za-z0-9])?\Z")
 _SOURCE_KEYS = ("ip", "namespace", "serviceAccount", "pod")
+_MOST_MESSAGE = 640
+"""Characters of a message: as JSON they fit into a frame even if each is written as an escape."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,19 +51,28 @@ def read_opening(payload: bytes) -> Opening:
     """Read the payload of OPEN. Raises ProtocolViolation; keys we do not know are ignored."""
     body = _read_object(payload)
     service, port, identifier = body.get("service"), body.get("port"), body.get("id")
-    if not isinstance(service, str) or len(service) > 253:
+    if not isinstance(service, str):
         raise ProtocolViolation("OPEN: service is not a name")
-    service = service.lower()
-    if not _SERVICE.match(service):
+    if not is_service(service):
         raise ProtocolViolation("OPEN: service is not a fully qualified name")
     if type(port) is not int or not 1 <= port <= 65535:  # a bool is no int here
         raise ProtocolViolation("OPEN: port is not a number from 1 to 65535")
     if not isinstance(identifier, str) or not _ID.match(identifier):
         raise ProtocolViolation("OPEN: id is not 32 hex digits")
     cluster = body.get("cluster", "")
-    if not isinstance(cluster, str) or (cluster and not _CLUSTER.match(cluster)):
+    if not isinstance(cluster, str) or (cluster and not is_cluster(cluster)):
         raise ProtocolViolation("OPEN: cluster is not a name")
-    return Opening(service, port, identifier, cluster, _read_source(body.get("source", {})))
+    return Opening(service.lower(), port, identifier, cluster, _read_source(body.get("source", {})))
+
+
+def is_service(name: str) -> bool:
+    """Whether a gateway takes *name* as that of a service; upper case is as good as lower case."""
+    return len(name) <= 253 and _SERVICE.match(name) is not None
+
+
+def is_cluster(name: str) -> bool:
+    """Whether a gateway takes *name* as that of a cluster."""
+    return _CLUSTER.match(name) is not None
 
 
 def _read_source(claim: Any) -> Mapping[str, str]:
@@ -79,7 +92,9 @@ class Refusal:
     message: str
 
     def encode(self) -> Frame:
-        body = {"reason": self.reason, "message": self.message[:1024]}
+        """The REFUSED frame; a long message is cut, and what is not ASCII in it replaced."""
+        message = self.message[:_MOST_MESSAGE].encode("ascii", "replace").decode()
+        body = {"reason": self.reason, "message": message}
         return Frame(FrameType.REFUSED, json.dumps(body, separators=(",", ":")).encode())
 
 
@@ -133,7 +148,7 @@ def _read_object(payload: bytes) -> dict[str, Any]:
         raise
     except (ValueError, RecursionError) as error:
         raise ProtocolViolation("a payload that is not proper JSON") from error
-    if not isinstance(body, dict) or _depth(body) > 2:
+    if not isinstance(body, dict) or any(map(_is_deep, body.values())):
         raise ProtocolViolation("a payload that is not a flat JSON object")
     return body
 
@@ -149,9 +164,7 @@ def _no_constant(name: str) -> NoReturn:
     raise ProtocolViolation(f"a payload that contains {name}")
 
 
-def _depth(value: Any) -> int:
-    if isinstance(value, dict):
-        return 1 + max(map(_depth, value.values()), default=0)
-    if isinstance(value, list):
-        return 1 + max(map(_depth, value), default=0)
-    return 0
+def _is_deep(value: Any) -> bool:
+    """Whether *value* has lists or objects within a list or an object. Looks no deeper: a peer nests."""
+    within = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(isinstance(one, dict | list) for one in within)
