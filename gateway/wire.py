@@ -246,14 +246,17 @@ class Wire:
         Closing with bytes unread would send an RST and destroy that last message.
         """
         self.unwatch()
-        with contextlib.suppress(TimeoutError, OSError):
+        try:
             async with asyncio.timeout(patience):
                 if self._held:
                     await self._until_drained()
                 self.finish()
                 while await self.receive():
                     pass
-        self.close()
+        except (TimeoutError, OSError):
+            pass  # it has had its time, or it is gone
+        finally:
+            self.close()  # also when we are cancelled
 
     async def _until_drained(self) -> None:
         drained = self._loop.create_future()
