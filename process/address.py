@@ -1,6 +1,7 @@
 """Where something listens or is reached: a host and a port, and which hosts nobody may be sent to."""
 
 import ipaddress
+import re
 from dataclasses import dataclass
 from typing import Self
 
@@ -24,7 +25,9 @@ class Address:
                 raise ValueError(f"{text!r}: {host!r} is not an IPv6 address")
         elif ":" in host:
             raise ValueError(f"{text!r}: an IPv6 address is written in brackets, e.g. [::1]:4143")
-        if not (port.isascii() and port.isdigit() and int(port) <= 65535):
+        elif host and not is_ip(host) and not _NAME.match(host):
+            raise ValueError(f"{text!r}: {host!r} is neither a host name nor an IP address")
+        if not (_PORT.match(port) and int(port) <= 65535):
             raise ValueError(f"{text!r}: {port!r} is not a port from 0 to 65535")
         return cls(host, int(port))
 
@@ -34,6 +37,11 @@ class Address:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if self.family_is_v6 else f"{self.host}:{self.port}"
+
+
+_PORT = re.compile(r"[0-9]{1,5}\Z")
+_NAME = re.compile(r"(?=.{1,254}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?\Z")
+"""What a resolver can be asked for; longer labels, or empty ones, it answers with an odd error."""
 
 
 def is_ip(host: str) -> bool:
@@ -55,7 +63,7 @@ def refused_range(ip: str, *, allow_loopback: bool) -> str | None:
     """
     address = ipaddress.ip_address(ip)
     if isinstance(address, ipaddress.IPv6Address):
-        address = address.ipv4_mapped or address.sixtofour or address
+        address = _carried_by(address) or address
     if address.is_loopback:
         return None if allow_loopback else "a loopback address"
     if address.is_unspecified or address in _THIS_NETWORK:
@@ -69,5 +77,15 @@ def refused_range(ip: str, *, allow_loopback: bool) -> str | None:
     return None
 
 
+def _carried_by(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
+    """The IPv4 address to which some machine on the way may translate *address*."""
+    lowest = int(address) & 0xFFFF_FFFF
+    if address in _NAT64 or (address in _V4_COMPATIBLE and lowest >> 24):
+        return ipaddress.IPv4Address(lowest)
+    return address.ipv4_mapped or address.sixtofour
+
+
 _THIS_NETWORK = ipaddress.ip_network("0.0.0.0/8")
 _BROADCAST = ipaddress.ip_address("255.255.255.255")
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_V4_COMPATIBLE = ipaddress.ip_network("::/96")  # except for ::1 and its neighbours
