@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -109,7 +108,7 @@ def command(
         table.swap(first)
         readiness.reported(_ROUTES)
         settings = replace(settings, allow_loopback=loopback or allow_loopback_backends)
-        source = functools.partial(_follow_file, routes, took, metrics)
+        source = functools.partial(follow_file, routes, _routes, took, "routes", metrics)
     else:
         own = OwnCluster.of(
             kubeconfig, context, namespace, cluster_domain, allow_loopback=allow_loopback_backends
@@ -136,10 +135,6 @@ def command(
         raise typer.Exit(run(main, log_format=log_format, log_level=log_level))
 
 
-async def _follow_file(
-    path: Path, took: Callable[[RouteTable], Awaitable[None]], metrics: DataPathMetrics
-) -> None:
-    async def only_routes(read: tuple[RouteTable, bool]) -> None:
-        await took(read[0])
-
-    await follow_file(path, read_routes, only_routes, "routes", metrics)
+def _routes(text: str) -> RouteTable:
+    """What a file exports. Whether backends may be on this machine is decided at the start."""
+    return read_routes(text)[0]

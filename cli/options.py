@@ -39,8 +39,10 @@ def print_json(value: object) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
-def address(text: str) -> Address:
-    """Read HOST:PORT of a command line."""
+def address(text: str | Address) -> Address:
+    """Read HOST:PORT of a command line. (Defaults pass here too, and are addresses already.)"""
+    if isinstance(text, Address):
+        return text
     try:
         return Address.parse(text)
     except ValueError as error:

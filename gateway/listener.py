@@ -34,7 +34,7 @@ def listening_socket(address: Address) -> socket.socket:
         sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
-        raise OSError(error.errno, f"cannot listen on {address}: {error.strerror}") from error
+        raise OSError(f"cannot listen on {address}: {error.strerror}") from error
     return sock
 
 

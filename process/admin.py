@@ -1,6 +1,7 @@
 """The admin server of a process: whether it lives, whether it is ready, and its metrics."""
 
 import ipaddress
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
 from typing import Self
@@ -73,6 +74,9 @@ class AdminServer:
         await self._runner.setup()
         try:
             await web.TCPSite(self._runner, self.address.host or None, self.address.port).start()
+        except OSError as error:
+            await self._runner.cleanup()
+            raise OSError(f"cannot listen on {self.address}: {os.strerror(error.errno or 0)}") from error
         except BaseException:
             await self._runner.cleanup()
             raise

@@ -21,12 +21,17 @@ def run(
     """
     Run *main* on uvloop until it returns its exit code.
 
+    What *main* raises is raised; of a group that comes down to one error, that one.
+
     The first SIGTERM or SIGINT sets *stopping*, upon which *main* ends in its own time;
     a second one cancels it.
     """
     log.configure(log_format, log_level)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_with_signals(main))
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            return runner.run(_with_signals(main))
+    except BaseExceptionGroup as group:
+        raise _only(group) from group
 
 
 async def _with_signals(main: Callable[[Stopping], Awaitable[int]]) -> int:
@@ -45,3 +50,10 @@ async def _with_signals(main: Callable[[Stopping], Awaitable[int]]) -> int:
         return await task
     except asyncio.CancelledError:
         return 130
+
+
+def _only(error: BaseException) -> BaseException:
+    """The one error in groups of one, however deep; a group of several stays one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
