@@ -371,9 +371,12 @@ _DONE = (0, errno.EISCONN)
 
 async def resolve(address: Address) -> tuple[Address, ...]:
     """*address* with its host as IP addresses, in the resolver's order. Raises OSError."""
-    found = await asyncio.get_running_loop().getaddrinfo(
-        address.host, address.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
-    )
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(
+            address.host, address.port, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
+        )
+    except UnicodeError as error:  # a label that is empty, or longer than 63
+        raise OSError(f"{address.host!r} is not a host name") from error
     return tuple(dict.fromkeys(_address(sockaddr) for *_, sockaddr in found))
 
 
