@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, get_args
 
 from certs.identity import Identity, InvalidIdentity
+from gateway.messages import is_cluster, is_service
 from gateway.routes import Protocol, Route, RouteTable, Target, TargetTable
 from process.address import Address
 
@@ -71,7 +72,7 @@ def read_targets(text: str) -> TargetTable:
     mistakes.unknown("the file", file, "target")
     found = [_target(mistakes, number, table) for number, table in _tables(mistakes, file, "target")]
     targets = [one for one in found if one is not None]
-    _twice(mistakes, [str(listen) for listen, _ in targets if listen.port])
+    _twice(mistakes, [str(listen) for listen, _ in targets])
     _raise(mistakes)
     return TargetTable.of(dict(targets))
 
@@ -101,7 +102,7 @@ def _target(mistakes: _Mistakes, number: int, table: Mapping[str, Any]) -> tuple
     port = mistakes.taken(where, table, "port", _port)
     gateways = mistakes.taken(where, table, "gateways", _addresses)
     identity = mistakes.taken(where, table, "gateway-identity", _identity)
-    cluster = mistakes.optional(where, table, "cluster", _text, "")
+    cluster = mistakes.optional(where, table, "cluster", _cluster, "")
     protocol: Protocol = mistakes.optional(where, table, "protocol", _protocol, _OURS)
     if listen is None or service is None or port is None or gateways is None or identity is None:
         return None
@@ -111,7 +112,7 @@ def _target(mistakes: _Mistakes, number: int, table: Mapping[str, Any]) -> tuple
 def _parse(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # a number, or a nesting, that is too much for Python
         raise InvalidFile(f"it is not TOML: {error}") from error
 
 
@@ -137,6 +138,19 @@ def _raise(mistakes: _Mistakes) -> None:
 # Readers of one value each. They raise ValueError with what it should have been.
 
 
+def _each(values: list[Any], read: Callable[[Any], _T]) -> tuple[_T, ...]:
+    """All *values* as *read* has them; the error names every one that is wrong."""
+    taken, mistakes = list[_T](), list[str]()
+    for value in values:
+        try:
+            taken.append(read(value))
+        except ValueError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise ValueError("; ".join(mistakes))
+    return tuple(taken)
+
+
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError(f"{value!r} is not a text")
@@ -156,10 +170,18 @@ def _port(value: Any) -> int:
 
 
 def _service(value: Any) -> str:
-    """`podinfo.test.svc.cluster.local`, lower-case."""
-    name = _text(value).lower()
-    if name.split(".")[2:3] != [_SUFFIX]:
+    """`podinfo.test.svc.cluster.local`, lower-case, and such that a peer may ask for it."""
+    name = _text(value)
+    labels = name.lower().split(".")
+    if not is_service(name) or len(labels) < 4 or labels[2] != _SUFFIX:
         raise ValueError(f"{value!r} is not written as NAME.NAMESPACE.svc.CLUSTER-DOMAIN")
+    return name.lower()
+
+
+def _cluster(value: Any) -> str:
+    name = _text(value)
+    if not is_cluster(name):
+        raise ValueError(f"{value!r} is not 1 to 253 letters, digits and inner hyphens, dots or underscores")
     return name
 
 
@@ -170,10 +192,14 @@ def _address(value: Any) -> Address:
 def _addresses(value: Any) -> tuple[Address, ...]:
     if not isinstance(value, list):
         raise ValueError(f'{value!r} is not a list such as ["10.0.0.1:9898"]')  # noqa: TRY004
-    addresses = tuple(_address(one) for one in value)
-    if zero := [str(address) for address in addresses if not address.port or not address.host]:
-        raise ValueError(f"{', '.join(zero)} names no host and port to connect to")
-    return addresses
+    return _each(value, _destination)
+
+
+def _destination(value: Any) -> Address:
+    address = _address(value)
+    if not address.port or not address.host:
+        raise ValueError(f"{address} names no host and port to connect to")
+    return address
 
 
 def _identity(value: Any) -> str:
@@ -186,7 +212,7 @@ def _identity(value: Any) -> str:
 def _identities(value: Any) -> tuple[str, ...] | None:
     if not isinstance(value, list):
         raise ValueError(f"{value!r} is not a list of identities")  # noqa: TRY004
-    return tuple(_pattern(one) for one in value)
+    return _each(value, _pattern)
 
 
 def _pattern(value: Any) -> str:
