@@ -204,7 +204,7 @@ class Inbound:
 
     async def _relay(self, tunnel: Tunnel, backend: Wire, entry: Entry) -> None:
         pump = Pump(tunnel, backend, self._buffers, self._deadlines.pump)
-        entry.pump = pump
+        entry.carried_by(pump)
         try:
             pump.start_server()
             entry.outcome = await pump.outcome

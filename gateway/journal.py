@@ -18,6 +18,7 @@ class Entry:
 
     __slots__ = (
         "_loop",
+        "_sent_before",
         "_started",
         "backend",
         "id",
@@ -33,6 +34,7 @@ class Entry:
     def __init__(self, *, id: str, service: str, port: int, peer: str, source: str) -> None:  # noqa: A002  # the key in the log
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
+        self._sent_before = 0
         self.id = id
         self.service = service
         self.port = port
@@ -46,10 +48,21 @@ class Entry:
         self.pump: Pump | None = None
         self.tries = 1
 
+    def carried_by(self, pump: Pump) -> None:
+        """A further try begins: *pump* says the same bytes again that earlier ones have said."""
+        self._sent_before, _ = self.bytes
+        self.pump = pump
+
     @property
     def bytes(self) -> tuple[int, int]:
-        """(from the local side into the tunnel, from the tunnel to the local side)."""
-        return (self.pump.sent, self.pump.received) if self.pump is not None else (0, 0)
+        """
+        (from the local side into the tunnel, from the tunnel to the local side).
+
+        Each byte counts once, however often it was tried; neither number ever goes back.
+        """
+        if self.pump is None:
+            return 0, 0
+        return max(self._sent_before, self.pump.sent), self.pump.received
 
     def as_dict(self) -> dict[str, str | int | float]:
         """What `/connections` shows of a stream that runs."""

@@ -156,7 +156,7 @@ class Outbound:
         self, pool: Pool, tunnel: Tunnel, application: Wire, opening: Opening, early: Early, entry: Entry
     ) -> Outcome:
         pump = Pump(tunnel, application, self._buffers, self._settings.deadlines.pump)
-        entry.pump = pump
+        entry.carried_by(pump)
         try:
             pump.start_client(opening, early)
             return await pump.outcome
