@@ -20,12 +20,15 @@ class Current(Generic[T]):
 
     def __init__(self, value: T) -> None:
         self._value = value
+        self.swapped: Callable[[], None] = lambda: None
+        """Called after each swap."""
 
     def __call__(self) -> T:
         return self._value
 
     def swap(self, value: T) -> None:
         self._value = value
+        self.swapped()
 
 
 async def follow_file(

@@ -184,14 +184,27 @@ class Inbound:
 
     def _route(self, opening: Opening, tunnel: Tunnel) -> Route:
         """The route to what is asked for. To the peer, unknown and not exported read the same."""
-        route = self._routes().find(opening.service, opening.port)
-        if route is None:
-            raise NotExported(f"{opening.service}:{opening.port} is not exported")
-        if not may_use(tunnel.peer.identity, route):
-            raise NotAllowed(f"{tunnel.peer.identity} may not use {opening.service}:{opening.port}")
+        route = self._allowed(opening.service, opening.port, tunnel.peer.identity)
         if not route.backends:
             raise NoEndpoint(f"{opening.service}:{opening.port} has no ready endpoint")
         return route
+
+    def _allowed(self, service: str, port: int, identity: str) -> Route:
+        route = self._routes().find(service, port)
+        if route is None:
+            raise NotExported(f"{service}:{port} is not exported")
+        if not may_use(identity, route):
+            raise NotAllowed(f"{identity} may not use {service}:{port}")
+        return route
+
+    def recheck(self) -> None:
+        """The routes have changed: streams that would be refused now are cut."""
+        for entry in list(self._journal.running):
+            try:
+                self._allowed(entry.service, entry.port, entry.peer)
+            except Refused as refusal:
+                if entry.pump is not None:
+                    entry.pump.cut(refusal)
 
     async def _dial(self, route: Route) -> tuple[Wire, Address]:
         shuffled = random.sample(route.backends, len(route.backends))

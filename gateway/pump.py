@@ -177,6 +177,11 @@ class Pump:
         if not early.full and not early.finished:
             self._wire.resume()
 
+    def cut(self, refusal: Refused) -> None:
+        """The stream may not go on: reset at both ends, for the reason of *refusal*."""
+        if self._ending is None:
+            self._cut(Outcome(Ending.CUT, refusal.reason, str(refusal)))
+
     def stop(self) -> None:
         """Whatever runs, runs no more. A stream that is still open is reset."""
         if self._ending is None:

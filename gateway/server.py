@@ -66,6 +66,7 @@ async def inbound_server(
             lingering=lingering,
             metrics=metrics,
         )
+        routes.swapped = inbound.recheck
         listener = await stack.enter_async_context(
             Listener(
                 listening_socket(listening.peers),

@@ -26,6 +26,19 @@ async def test_an_export_that_is_taken_away_is_refused_and_one_that_comes_is_ser
         writer.close()
 
 
+async def test_a_stream_of_an_export_that_is_taken_away_is_cut(tmp_path: Path) -> None:
+    async with backend(echo) as one, tunnelled(tmp_path, one.address) as way:
+        reader, writer = await way.call()
+        writer.write(b"still")
+        assert await reader.readexactly(5) == b"still"
+        way.write_routes(one.address, more="allow-identities = []")
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        writer.close()
+        (ended,) = await way.gateway.logged("connection.closed")
+        assert (ended["ending"], ended["reason"]) == ("cut", "not_allowed")
+
+
 async def test_a_broken_file_keeps_the_old_routes_and_says_why(tmp_path: Path) -> None:
     async with backend(echo) as one, tunnelled(tmp_path, one.address) as way:
         way.write_routes(one.address, more="colour = 'green'")
