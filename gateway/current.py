@@ -37,9 +37,17 @@ async def follow_file(
     taken: Callable[[T], Awaitable[None]],
     what: Literal["routes", "targets"],
     metrics: DataPathMetrics,
+    *,
+    every: float = 1.0,
 ) -> None:
-    """Hand each new content of *path* to *taken*; what is broken is not taken. Until cancelled."""
-    async for _ in changes(path):
+    """
+    Hand each new content of *path* to *taken*; what is broken is not taken. Until cancelled.
+
+    *taken* gets what *path* says at the start too, without a word in the log: it may have changed
+    since somebody read it last.
+    """
+    started = False
+    async for _ in changes(path, every=every, at_once=True):
         try:
             value = read_file(path, read)
         except InvalidFile as error:
@@ -47,13 +55,15 @@ async def follow_file(
             log.error("file.kept", what=what, file=str(path), error=str(error))  # noqa: TRY400
         else:
             await taken(value)
-            metrics.reloaded(what, taken=True)
-            log.info("file.loaded", what=what, file=str(path))
+            if started:
+                metrics.reloaded(what, taken=True)
+                log.info("file.loaded", what=what, file=str(path))
+        started = True
 
 
 def read_file(path: Path, read: Callable[[str], T]) -> T:
     """What *path* says. Raises InvalidFile, also for one that cannot be read."""
     try:
-        return read(path.read_text())
+        return read(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidFile(f"{path} cannot be read: {error}") from error

@@ -28,15 +28,17 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o600, overwrite: b
         Path(temporary).unlink(missing_ok=True)
 
 
-async def changes(*paths: Path, every: float = 1.0) -> AsyncIterator[None]:
+async def changes(*paths: Path, every: float = 1.0, at_once: bool = False) -> AsyncIterator[None]:
     """
-    Yield each time any of *paths* has become another file than it was.
+    Yield each time any of *paths* has become another file than it was; with *at_once* also now.
 
     Asks the file system *every* so many seconds: it works on every mount, and through the
     symlinks by which Kubernetes swaps the files of a Secret. A file that is missing is one
     of its states.
     """
     before = [_state(path) for path in paths]
+    if at_once:
+        yield
     while True:
         await asyncio.sleep(every)
         now = [_state(path) for path in paths]
