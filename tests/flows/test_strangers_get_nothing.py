@@ -8,7 +8,7 @@ import pytest
 
 from tests.flows.test_both_ends_from_files import echo
 from tests.support.pki import Paths, Pki
-from tests.support.tunnelled import Way, backend, start_outbound, targets_toml, tunnelled
+from tests.support.tunnelled import Way, backend, is_reset, start_outbound, targets_toml, tunnelled
 
 needs_openssl = pytest.mark.skipif(
     shutil.which("openssl") is None, reason="there is no openssl on the PATH: apt-get install openssl"
@@ -94,10 +94,7 @@ async def test_what_is_not_exported_is_refused_by_name(tmp_path: Path) -> None:
         (tmp_path / "targets.toml").write_text(other)
         outbound = await start_outbound(way.processes, tmp_path, way.client_files)
         host, _, port = outbound.ready["listen"][0].rpartition(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-        with pytest.raises(ConnectionResetError):
-            await reader.read()
-        writer.close()
+        await is_reset((host, int(port)))
         (ended,) = await outbound.logged("connection.closed")
         assert (ended["ending"], ended["reason"]) == ("refused", "not_exported")
         (ended,) = await way.gateway.logged("connection.closed")
@@ -108,10 +105,7 @@ async def test_what_is_not_exported_is_refused_by_name(tmp_path: Path) -> None:
 async def test_who_is_not_on_the_list_of_a_service_is_refused(tmp_path: Path) -> None:
     admin = 'allow-identities = ["*.ops.serviceaccount.identity.jackstay.cluster.local"]'
     async with backend(echo) as one, tunnelled(tmp_path, one.address, routes=admin) as way:
-        reader, writer = await way.call()
-        with pytest.raises(ConnectionResetError):
-            await reader.read()
-        writer.close()
+        await is_reset(way.entrance)
         (ended,) = await way.gateway.logged("connection.closed")
         assert ended["reason"] == "not_allowed"
         assert one.connections == 0
@@ -123,10 +117,7 @@ async def test_the_gateway_of_another_cluster_refuses(tmp_path: Path) -> None:
         backend(echo) as one,
         tunnelled(tmp_path, one.address, targets='cluster = "east"', gateway_flags=flags) as way,
     ):
-        reader, writer = await way.call()
-        with pytest.raises(ConnectionResetError):
-            await reader.read()
-        writer.close()
+        await is_reset(way.entrance)
         (ended,) = await way.outbound.logged("connection.closed")
         assert "not of east" in ended["message"]
         assert one.connections == 0
@@ -138,11 +129,7 @@ async def test_a_gateway_that_is_not_who_it_must_be_gets_no_byte(tmp_path: Path)
         (tmp_path / "targets.toml").write_text(targets_toml([way.gateway.ready["listen"]], wrong))
         outbound = await start_outbound(way.processes, tmp_path, way.client_files)
         host, _, port = outbound.ready["listen"][0].rpartition(":")
-        reader, writer = await asyncio.open_connection(host, int(port))
-        writer.write(b"for somebody else only")
-        with pytest.raises(ConnectionResetError):
-            await reader.read()
-        writer.close()
+        await is_reset((host, int(port)), b"for somebody else only")
         (ended,) = await outbound.logged("connection.closed")
         assert ended["reason"] == "untrusted"
         assert "somebody.else" in ended["message"]

@@ -11,6 +11,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pytest
+
 from tests.support.pki import Paths, Pki
 from tests.support.processes import Processes, Running, processes
 
@@ -90,6 +92,17 @@ class Way:
 
     def write_routes(self, *endpoints: str, service: str = SERVICE, more: str = "") -> None:
         (self.directory / "routes.toml").write_text(routes_toml(*endpoints, service=service, more=more))
+
+
+async def is_reset(entrance: tuple[str, int], said: bytes = b"") -> None:
+    """Call *entrance*, say this, and get nothing but a reset, which may come before we know we are connected."""
+    with pytest.raises(ConnectionResetError):
+        reader, writer = await asyncio.open_connection(*entrance)
+        try:
+            writer.write(said)
+            await reader.read()
+        finally:
+            writer.close()
 
 
 def routes_toml(*endpoints: str, service: str = SERVICE, more: str = "") -> str:
