@@ -258,7 +258,8 @@ def _who_calls(tunnel: Tunnel, opening: Opening) -> bytes:
 
 def _log_end(wire: Wire, tunnel: Tunnel, end: Refused) -> None:
     regular = end.reason in (Reason.PEER_RESET, Reason.DRAINING)
-    (log.info if regular else log.warning)(
+    probed = regular and tunnel.spoke and not tunnel.opens  # every few seconds, for ever
+    (log.debug if probed else log.info if regular else log.warning)(
         "tunnel.closed",
         remote=str(wire.remote),
         peer=tunnel.peer.identity,

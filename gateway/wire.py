@@ -381,7 +381,8 @@ async def resolve(address: Address) -> tuple[Address, ...]:
 
 
 def _address(sockaddr: tuple[object, ...]) -> Address:
-    return Address(str(sockaddr[0]), int(str(sockaddr[1])))
+    """As people know it: a dual-stack socket wraps IPv4 addresses in IPv6 ones."""
+    return Address(str(sockaddr[0]).removeprefix("::ffff:"), int(str(sockaddr[1])))
 
 
 def accepted(sock: socket.socket, remote: tuple[object, ...]) -> Wire:

@@ -9,7 +9,7 @@ import pytest
 from gateway.dial import dial
 from gateway.lingering import Lingering
 from gateway.refusals import BackendUnreachable
-from gateway.wire import Wire, connect
+from gateway.wire import Wire, accepted, connect
 from process.address import Address
 from tests.support.pairs import Local, local
 
@@ -163,3 +163,12 @@ async def test_a_backend_whose_backlog_is_full_is_asked_again() -> None:
 async def test_no_address_at_all() -> None:
     with pytest.raises(BackendUnreachable, match="no address"):
         await dial([], each=1, total=2, allow_loopback=True)
+
+
+async def test_an_ipv4_peer_of_a_dual_stack_listener_has_its_ipv4_address() -> None:
+    listening = socket.create_server(("::", 0), family=socket.AF_INET6, dualstack_ipv6=True)
+    with listening, socket.create_connection(("127.0.0.1", listening.getsockname()[1])) as peer:
+        wire = accepted(*listening.accept())
+        assert wire.remote == Address(*peer.getsockname())
+        assert wire.local == Address(*peer.getpeername())
+        wire.close()
