@@ -98,29 +98,36 @@ def command(
     metrics = DataPathMetrics(registry, "inbound")
     readiness = Readiness(_ROUTES)
 
-    async def took(new: RouteTable) -> None:
-        table.swap(new)
-        readiness.reported(_ROUTES)
-
+    first: RouteTable | None = None
+    own: OwnCluster | None = None
     if routes is not None:
         with explained(InvalidFile, hint=f"The file is {routes}; README.md shows one."):
             first, loopback = read_file(routes, read_routes)
-        table.swap(first)
-        readiness.reported(_ROUTES)
         settings = replace(settings, allow_loopback=loopback or allow_loopback_backends)
-        source = functools.partial(follow_file, routes, _routes, took, "routes", metrics)
     else:
         own = OwnCluster.of(
             kubeconfig, context, namespace, cluster_domain, allow_loopback=allow_loopback_backends
         )
-        source = functools.partial(follow_routes, own, took, metrics)
 
     async def main(stopping: asyncio.Event) -> int:
         listening = Listening(peers=listen, admin=admin or Address("", 9990), probe=probe)
         async with asyncio.TaskGroup() as tasks:
             async with inbound_server(
                 listening, settings, certificates, table, readiness, metrics, registry, stopping
-            ):
+            ) as announce:
+
+                async def took(new: RouteTable) -> None:
+                    table.swap(new)
+                    if _ROUTES in readiness.missing:
+                        readiness.reported(_ROUTES)
+                        announce()
+
+                if first is not None and routes is not None:
+                    await took(first)
+                    source = functools.partial(follow_file, routes, _routes, took, "routes", metrics)
+                else:
+                    assert own is not None
+                    source = functools.partial(follow_routes, own, took, metrics)
                 following = [
                     tasks.create_task(certificates.follow(metrics.certificate)),
                     tasks.create_task(certificates.warn()),

@@ -49,11 +49,12 @@ async def inbound_server(
     metrics: DataPathMetrics,
     registry: CollectorRegistry,
     stopping: asyncio.Event,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Callable[[], None]]:
     """
     A gateway that serves within the block, and drains when the block is left.
 
-    *readiness* decides what `/ready` says; POST `/drain` on the admin port sets *stopping*.
+    The block gets the function that says so in the log: to be called once there are routes. *readiness*
+    decides what `/ready` says; POST `/drain` on the admin port sets *stopping*.
     """
     async with AsyncExitStack() as stack:
         threads = _threads(stack)
@@ -84,8 +85,11 @@ async def inbound_server(
         if listening.probe is not None:
             probe = await stack.enter_async_context(AdminServer(listening.probe, readiness, None))
             bound["probe"] = str(probe.address)
-        log.info("gateway.ready", **bound, identity=certificates.generation().credentials.identity)
-        yield
+
+        def announce() -> None:
+            log.info("gateway.ready", **bound, identity=certificates.generation().credentials.identity)
+
+        yield announce
         readiness.draining()
         await _drain_inbound(inbound, listener, settings.drain)
 
