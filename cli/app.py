@@ -39,6 +39,8 @@ COMMANDS = (
     Entry("identity", "cli.identity:command", "Issue leaf certificates to workloads.", CERTIFICATES),
     Entry("gateway", "cli.gateway:command", "Let peers in by mutual TLS, to exported services.", DATA_PATH),
     Entry("outbound", "cli.outbound:command", "Carry connections to services elsewhere.", DATA_PATH),
+    Entry("crds", "cli.crds:command", "Print the definitions of our custom kinds.", CLUSTERS),
+    Entry("install", "cli.install.command:command", "Print what makes a cluster take part.", CLUSTERS),
     Entry("mirror", "cli.mirror:command", "Copy the exported services of linked clusters.", CLUSTERS),
     Entry("link", "cli.link:command", "Print the manifests that link a cluster to this one.", CLUSTERS),
     Entry("gateways", "cli.gateways:command", "Whether the linked clusters' gateways live.", CLUSTERS),

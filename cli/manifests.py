@@ -17,6 +17,7 @@ from process.version import VERSION
 Manifest = dict[str, Any]
 
 GATEWAY = "jackstay-gateway"
+MIRROR = "jackstay-mirror"
 REMOTE_ACCESS = "jackstay-remote-access"
 GATEWAY_PORT = 4143
 PROBE_PORT = 4191
@@ -82,6 +83,7 @@ def gateway_service(
     port: int = GATEWAY_PORT,
     probe_port: int = PROBE_PORT,
     probe_period: int = 3,
+    service_type: str = "LoadBalancer",
 ) -> Manifest:
     """The Service by which a cloud gives the gateway its public address."""
     return manifest(
@@ -96,11 +98,11 @@ def gateway_service(
             GATEWAY_ANNOTATION: "true",
         },
         spec={
-            "type": "LoadBalancer",
+            "type": service_type,
             "selector": part_labels(GATEWAY),
             "ports": [
-                {"name": "mc-gateway", "port": port, "protocol": "TCP"},
-                {"name": "mc-probe", "port": probe_port, "protocol": "TCP"},
+                {"name": "mc-gateway", "port": port, "targetPort": "mc-gateway", "protocol": "TCP"},
+                {"name": "mc-probe", "port": probe_port, "targetPort": "mc-probe", "protocol": "TCP"},
             ],
         },
     )

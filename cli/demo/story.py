@@ -21,6 +21,7 @@ from cli.demo.stage import Site, Stage, apply, together
 from cli.manifests import (
     EXPORTED_LABEL,
     GATEWAY,
+    MIRROR,
     REMOTE_ACCESS,
     gateway_service,
     namespace,
@@ -33,7 +34,6 @@ from cluster.kinds import NAMESPACE as NAMESPACE_KIND
 from cluster.objects import Endpoints, Link, Service
 from process.address import Address
 
-MIRROR = "jackstay-mirror"
 MIRRORED = f"{PODINFO}-east"
 
 

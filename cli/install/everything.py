@@ -1,0 +1,48 @@
+"""All manifests of an installation, in the order in which one `kubectl apply -f -` takes them."""
+
+from collections.abc import Iterator
+
+from cli.install import parts, rights
+from cli.install.wanted import Wanted
+from cli.manifests import GATEWAY, MIRROR, Manifest, gateway_service, manifest
+from cluster.crds import link_definition, traffic_split_definition
+from cluster.kinds import NAMESPACE
+
+RESTRICTED = {f"pod-security.kubernetes.io/{mode}": "restricted" for mode in ("enforce", "audit", "warn")}
+
+
+def manifests(wanted: Wanted) -> Iterator[Manifest]:
+    """The namespace, our custom kinds, who may do what, what the parts read, and the parts."""
+    yield manifest(NAMESPACE, wanted.namespace, labels={"app.kubernetes.io/name": "jackstay", **RESTRICTED})
+    if wanted.crds:
+        yield from (link_definition(), traffic_split_definition())
+    if wanted.gateway:
+        yield from rights.manifests(rights.GATEWAY_ACCOUNT, wanted.namespace)
+        yield from rights.manifests(rights.REMOTE_ACCOUNT, wanted.namespace)
+    if wanted.mirror:
+        yield from rights.manifests(rights.MIRROR_ACCOUNT, wanted.namespace)
+    yield parts.trust_bundle(wanted)
+    if wanted.gateway and wanted.gateway_tls:
+        yield parts.tls_secret(GATEWAY, wanted.namespace, wanted.gateway_tls)
+    if wanted.mirror and wanted.mirror_tls:
+        yield parts.tls_secret(MIRROR, wanted.namespace, wanted.mirror_tls)
+    if wanted.gateway:
+        yield gateway_service(
+            wanted.namespace, wanted.identity(GATEWAY), service_type=wanted.gateway_service_type.value
+        )
+        yield parts.gateway(wanted)
+    if wanted.mirror:
+        yield parts.mirror(wanted)
+
+
+def missing_secrets(wanted: Wanted) -> Iterator[str]:
+    """What somebody else has to make before the pods can start, as commands."""
+    for part, needed, shown in (
+        (GATEWAY, wanted.gateway, wanted.gateway_tls),
+        (MIRROR, wanted.mirror, wanted.mirror_tls),
+    ):
+        if needed and shown is None:
+            yield (
+                f"kubectl -n {wanted.namespace} create secret tls {parts.tls_name(part)} "
+                f"--cert {part}.crt --key {part}.key    # of {wanted.identity(part)}"
+            )

@@ -1,0 +1,170 @@
+"""The Deployments of our parts, and the files their pods read."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cli.install.wanted import Shown, Wanted
+from cli.manifests import (
+    GATEWAY,
+    GATEWAY_PORT,
+    MIRROR,
+    PROBE_PORT,
+    Manifest,
+    manifest,
+    part_labels,
+)
+from cluster.kinds import CONFIG_MAP, DEPLOYMENT, SECRET
+
+ADMIN_PORT = 9990
+TRUST_BUNDLE = "jackstay-trust-bundle"
+BUNDLE_KEY = "ca-bundle.crt"
+TLS_DIRECTORY = "/var/run/jackstay/tls"
+TRUST_DIRECTORY = "/var/run/jackstay/trust"
+USER = 2102
+"""As in the Dockerfile."""
+
+GRACE = 45
+"""Seconds from SIGTERM to SIGKILL: 8 with the door still open, 25 for what runs, and some to spare."""
+
+Container = dict[str, Any]
+
+
+def trust_bundle(wanted: Wanted) -> Manifest:
+    """The trust anchors, where every part finds them."""
+    return manifest(
+        CONFIG_MAP,
+        TRUST_BUNDLE,
+        wanted.namespace,
+        labels={"app.kubernetes.io/name": "jackstay"},
+        data={BUNDLE_KEY: wanted.trust_anchors.pem.decode()},
+    )
+
+
+def tls_secret(part: str, namespace: str, shown: Shown) -> Manifest:
+    """The credentials of *part*, replaced by applying others: a running process takes them over."""
+    return manifest(
+        SECRET,
+        tls_name(part),
+        namespace,
+        labels=part_labels(part),
+        type="kubernetes.io/tls",
+        data=shown.data,
+    )
+
+
+def tls_name(part: str) -> str:
+    """The Secret that holds the credentials of *part*."""
+    return f"{part}-tls"
+
+
+def gateway(wanted: Wanted) -> Manifest:
+    return _deployment(
+        wanted,
+        GATEWAY,
+        replicas=wanted.gateway_replicas,
+        arguments=("gateway", "--probe", f":{PROBE_PORT}"),
+        ports={"mc-gateway": GATEWAY_PORT, "mc-probe": PROBE_PORT},
+        requests={"cpu": "100m", "memory": "96Mi"},
+    )
+
+
+def mirror(wanted: Wanted) -> Manifest:
+    return _deployment(
+        wanted,
+        MIRROR,
+        replicas=1,
+        arguments=("mirror",),
+        ports={},
+        requests={"cpu": "50m", "memory": "128Mi"},
+    )
+
+
+def _deployment(
+    wanted: Wanted,
+    part: str,
+    *,
+    replicas: int,
+    arguments: Iterable[str],
+    ports: Mapping[str, int],
+    requests: Mapping[str, str],
+) -> Manifest:
+    labels = part_labels(part)
+    container = {
+        "name": part.removeprefix("jackstay-"),
+        "image": wanted.image,
+        "imagePullPolicy": "IfNotPresent",
+        "args": [
+            *arguments,
+            *("--admin", f":{ADMIN_PORT}"),
+            *("--certificate", f"{TLS_DIRECTORY}/tls.crt"),
+            *("--key", f"{TLS_DIRECTORY}/tls.key"),
+            *("--trust-anchors", f"{TRUST_DIRECTORY}/{BUNDLE_KEY}"),
+            *("--namespace", wanted.namespace),
+            *("--cluster-domain", wanted.cluster_domain),
+            *("--log-level", wanted.log_level),
+        ],
+        "ports": [
+            {"name": name, "containerPort": number, "protocol": "TCP"}
+            for name, number in {**ports, "admin": ADMIN_PORT}.items()
+        ],
+        "startupProbe": {**_probe("/live"), "periodSeconds": 1, "failureThreshold": 60},
+        "livenessProbe": {**_probe("/live"), "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
+        "readinessProbe": {
+            **_probe("/ready"),
+            "periodSeconds": 2,
+            "timeoutSeconds": 2,
+            "failureThreshold": 2,
+        },
+        "resources": {"requests": dict(requests)},
+        "securityContext": {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        },
+        "volumeMounts": [
+            {"name": "tls", "mountPath": TLS_DIRECTORY, "readOnly": True},
+            {"name": "trust", "mountPath": TRUST_DIRECTORY, "readOnly": True},
+        ],
+    }
+    pod = {
+        "serviceAccountName": part,
+        "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": GRACE,
+        "securityContext": {
+            "runAsNonRoot": True,
+            "runAsUser": USER,
+            "runAsGroup": USER,
+            "fsGroup": USER,
+            "seccompProfile": {"type": "RuntimeDefault"},
+        },
+        "topologySpreadConstraints": [
+            {
+                "maxSkew": 1,
+                "topologyKey": "kubernetes.io/hostname",
+                "whenUnsatisfiable": "ScheduleAnyway",
+                "labelSelector": {"matchLabels": labels},
+            }
+        ],
+        "containers": [container],
+        "volumes": [
+            {"name": "tls", "secret": {"secretName": tls_name(part), "defaultMode": 0o440}},
+            {"name": "trust", "configMap": {"name": TRUST_BUNDLE}},
+        ],
+    }
+    scraped = {"prometheus.io/scrape": "true", "prometheus.io/port": str(ADMIN_PORT)}
+    return manifest(
+        DEPLOYMENT,
+        part,
+        wanted.namespace,
+        labels=labels,
+        spec={
+            "replicas": replicas,
+            "selector": {"matchLabels": labels},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}},
+            "template": {"metadata": {"labels": labels, "annotations": scraped}, "spec": pod},
+        },
+    )
+
+
+def _probe(path: str) -> Container:
+    return {"httpGet": {"path": path, "port": "admin"}}

@@ -1,0 +1,235 @@
+"""What `jackstay install` and `jackstay crds` print, and what they refuse to print."""
+
+import base64
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from cli.errors import CliError
+from cli.install.everything import manifests, missing_secrets
+from cli.install.wanted import ServiceType, Shown, Wanted
+from tests.support.pki import Issued, Pki
+
+HOUSE = Path(__file__).parents[2]
+PKI = Pki.make("east.jackstay")
+GATEWAY = "jackstay-gateway.jackstay"
+MIRROR = "jackstay-mirror.jackstay"
+
+
+def shown(leaf: Issued) -> Shown:
+    return Shown(certificate=leaf.certificate_pem, key=leaf.key_pem)
+
+
+WANTED = Wanted(
+    trust_anchors=PKI.bundle,
+    trust_domain="east.jackstay",
+    gateway_tls=shown(PKI.leaf(GATEWAY)),
+    mirror_tls=shown(PKI.leaf(MIRROR)),
+)
+
+
+def printed(wanted: Wanted = WANTED) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(made["kind"], made["metadata"]["name"]): made for made in manifests(wanted)}
+
+
+def pods(wanted: Wanted = WANTED) -> list[dict[str, Any]]:
+    made = manifests(wanted)
+    return [part["spec"]["template"]["spec"] for part in made if part["kind"] == "Deployment"]
+
+
+def test_what_others_need_stands_before_them() -> None:
+    kinds = [made["kind"] for made in manifests(WANTED)]
+    assert kinds[:3] == ["Namespace", "CustomResourceDefinition", "CustomResourceDefinition"]
+    assert kinds[-1] == "Deployment"
+    for before, after in (
+        ("ServiceAccount", "RoleBinding"),
+        ("Role", "RoleBinding"),
+        ("ClusterRole", "ClusterRoleBinding"),
+        ("ConfigMap", "Deployment"),
+        ("Secret", "Deployment"),
+        ("Service", "Deployment"),
+    ):
+        assert kinds.index(before) < kinds.index(after)
+
+
+def test_the_same_options_print_the_same() -> None:
+    assert list(manifests(WANTED)) == list(manifests(WANTED))
+
+
+def test_the_gateway_s_service_says_who_it_is_and_how_it_is_probed() -> None:
+    service = printed()["Service", "jackstay-gateway"]
+    assert service["metadata"]["annotations"] == {
+        "mirror.linkerd.io/gateway-identity": (
+            "jackstay-gateway.jackstay.serviceaccount.identity.jackstay.east.jackstay"
+        ),
+        "mirror.linkerd.io/probe-period": "3",
+        "mirror.linkerd.io/probe-path": "/ready",
+        "mirror.linkerd.io/multicluster-gateway": "true",
+    }
+    assert service["spec"]["type"] == "LoadBalancer"
+    assert {port["name"]: port["port"] for port in service["spec"]["ports"]} == {
+        "mc-gateway": 4143,
+        "mc-probe": 4191,
+    }
+    node_port = printed(replace(WANTED, gateway_service_type=ServiceType.NODE_PORT))
+    assert node_port["Service", "jackstay-gateway"]["spec"]["type"] == "NodePort"
+
+
+def test_the_admin_port_is_in_no_service() -> None:
+    for made in manifests(WANTED):
+        if made["kind"] == "Service":
+            assert 9990 not in [port["port"] for port in made["spec"]["ports"]]
+
+
+def test_pods_do_what_the_restricted_profile_asks_for() -> None:
+    namespace = printed()["Namespace", "jackstay"]
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+    for pod in pods():
+        assert pod["securityContext"]["runAsNonRoot"]
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        (container,) = pod["containers"]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "readOnlyRootFilesystem": True,
+        }
+        assert container["resources"]["requests"]
+
+
+def test_a_drain_fits_into_the_grace_period() -> None:
+    for pod in pods():
+        assert pod["terminationGracePeriodSeconds"] == 45
+        assert pod["enableServiceLinks"] is False
+
+
+def test_nobody_may_do_more_than_is_listed() -> None:
+    rules = {
+        (made["kind"], made["metadata"]["name"]): [
+            (group, resource, verb, ",".join(rule.get("resourceNames", ())))
+            for rule in made["rules"]
+            for group in rule["apiGroups"]
+            for resource in rule["resources"]
+            for verb in rule["verbs"]
+        ]
+        for made in manifests(WANTED)
+        if made["kind"] in ("Role", "ClusterRole")
+    }
+    assert rules["ClusterRole", "jackstay-gateway"] == [
+        ("", "services", "list", ""),
+        ("", "services", "watch", ""),
+        ("discovery.k8s.io", "endpointslices", "list", ""),
+        ("discovery.k8s.io", "endpointslices", "watch", ""),
+    ]
+    assert ("Role", "jackstay-gateway") not in rules
+    assert rules["Role", "jackstay-remote-access"] == [
+        ("", "serviceaccounts/token", "create", "jackstay-remote-access")
+    ]
+    everywhere = [right for (kind, _), rights in rules.items() if kind == "ClusterRole" for right in rights]
+    assert not [right for right in everywhere if right[1] == "secrets"]
+    assert not [right for rights in rules.values() for right in rights if "*" in right]
+    remote = {verb for _, _, verb, _ in rules["ClusterRole", "jackstay-remote-access"]}
+    assert remote == {"get", "list", "watch"}
+
+
+def test_a_cluster_that_only_exports_has_no_mirror_and_one_that_only_imports_no_gateway() -> None:
+    exporting = {name for _, name in printed(replace(WANTED, mirror=False))}
+    assert not [name for name in exporting if "mirror" in name]
+    importing = {name for _, name in printed(replace(WANTED, gateway=False))}
+    assert not [name for name in importing if "gateway" in name or "remote" in name]
+
+
+def test_definitions_can_be_left_to_somebody_else() -> None:
+    kinds = {kind for kind, _ in printed(replace(WANTED, crds=False))}
+    assert "CustomResourceDefinition" not in kinds
+
+
+def test_the_namespace_is_the_one_asked_for_everywhere() -> None:
+    pki, elsewhere = Pki.make("east.jackstay"), "multicluster"
+    made = manifests(Wanted(trust_anchors=pki.bundle, trust_domain="east.jackstay", namespace=elsewhere))
+    assert {part["metadata"].get("namespace", elsewhere) for part in made} == {elsewhere}
+    arguments = pods(Wanted(trust_anchors=pki.bundle, namespace=elsewhere))[0]["containers"][0]["args"]
+    assert arguments[arguments.index("--namespace") + 1] == elsewhere
+
+
+def test_leaves_and_anchors_are_where_the_processes_look() -> None:
+    made = printed()
+    secret = made["Secret", "jackstay-gateway-tls"]
+    assert WANTED.gateway_tls is not None
+    assert base64.b64decode(secret["data"]["tls.crt"]) == WANTED.gateway_tls.certificate
+    assert base64.b64decode(secret["data"]["tls.key"]) == WANTED.gateway_tls.key
+    assert secret["type"] == "kubernetes.io/tls"
+    assert made["ConfigMap", "jackstay-trust-bundle"]["data"]["ca-bundle.crt"] == PKI.anchors_pem.decode()
+
+
+def test_leaves_that_are_not_given_are_asked_for_by_name() -> None:
+    (line,) = missing_secrets(replace(WANTED, mirror_tls=None))
+    command, _, identity = line.partition("    # of ")
+    assert command == (
+        "kubectl -n jackstay create secret tls jackstay-mirror-tls "
+        "--cert jackstay-mirror.crt --key jackstay-mirror.key"
+    )
+    assert identity == "jackstay-mirror.jackstay.serviceaccount.identity.jackstay.east.jackstay"
+    assert list(missing_secrets(replace(WANTED, mirror_tls=None, mirror=False))) == []
+
+
+@pytest.mark.parametrize(
+    ("leaf", "sentence"),
+    [
+        (PKI.leaf(MIRROR), "it is the certificate of jackstay-mirror.jackstay"),
+        (Pki.make("east.jackstay").leaf(GATEWAY), "peers with these --trust-anchors would refuse it"),
+        (
+            PKI.leaf(GATEWAY, lifetime=timedelta(hours=1), at=PKI.now - timedelta(hours=9)),
+            "peers with these --trust-anchors would refuse it",
+        ),
+    ],
+    ids=["of another", "of other anchors", "expired"],
+)
+def test_a_leaf_that_peers_would_refuse_is_refused_here(leaf: Issued, sentence: str) -> None:
+    with pytest.raises(CliError, match=sentence):
+        replace(WANTED, gateway_tls=shown(leaf)).check(PKI.now)
+    WANTED.check(PKI.now)
+
+
+def test_a_key_of_another_certificate_is_refused_here() -> None:
+    crossed = Shown(certificate=PKI.leaf(GATEWAY).certificate_pem, key=PKI.leaf(GATEWAY).key_pem)
+    with pytest.raises(CliError, match="--gateway-tls: the key does not belong to the certificate"):
+        replace(WANTED, gateway_tls=crossed).check(PKI.now)
+
+
+def jackstay(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cli", *arguments], cwd=HOUSE, capture_output=True, text=True, timeout=60
+    )
+
+
+def test_the_command_prints_yaml_and_says_what_is_missing(tmp_path: Path) -> None:
+    files = PKI.leaf(GATEWAY).write(tmp_path, "gateway")
+    options = ("--trust-domain", "east.jackstay", "--trust-anchors", str(files.trust_anchors))
+    done = jackstay("install", *options, "--gateway-tls", str(files.certificate), str(files.key))
+    assert done.returncode == 0
+    kinds = [made["kind"] for made in yaml.safe_load_all(done.stdout)]
+    assert kinds.count("Deployment") == 2
+    assert "create secret tls jackstay-mirror-tls" in done.stderr
+    assert "jackstay-gateway-tls" not in done.stderr
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    files = PKI.leaf(GATEWAY).write(tmp_path, "gateway")
+    missing = str(tmp_path / "none.key")
+    done = jackstay(
+        *("install", "--trust-anchors", str(files.trust_anchors)),
+        *("--gateway-tls", str(files.certificate), missing),
+    )
+    assert (done.returncode, done.stderr) == (1, f"jackstay: {missing}: No such file or directory\n")
+
+
+def test_crds_are_printed_alone_too() -> None:
+    done = jackstay("crds")
+    names = [made["metadata"]["name"] for made in yaml.safe_load_all(done.stdout)]
+    assert names == ["links.multicluster.linkerd.io", "trafficsplits.split.smi-spec.io"]
