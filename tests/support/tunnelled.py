@@ -95,14 +95,18 @@ class Way:
 
 
 async def is_reset(entrance: tuple[str, int], said: bytes = b"") -> None:
-    """Call *entrance*, say this, and get nothing but a reset, which may come before we know we are connected."""
+    """Call *entrance*, say this, get a reset and nothing else: perhaps before we know we are connected."""
     with pytest.raises(ConnectionResetError):
-        reader, writer = await asyncio.open_connection(*entrance)
-        try:
-            writer.write(said)
-            await reader.read()
-        finally:
-            writer.close()
+        await _hear(entrance, said)
+
+
+async def _hear(entrance: tuple[str, int], said: bytes) -> bytes:
+    reader, writer = await asyncio.open_connection(*entrance)
+    try:
+        writer.write(said)
+        return await reader.read()
+    finally:
+        writer.close()
 
 
 def routes_toml(*endpoints: str, service: str = SERVICE, more: str = "") -> str:
