@@ -20,6 +20,9 @@ demo: $(VENV)/.made ## two clusters, one service used from the other
 test: $(VENV)/.made ## the tests
 	$(BIN)/pytest
 
+e2e: $(VENV)/.made ## the whole way in two real clusters (tests/e2e/conftest.py says what it needs)
+	$(BIN)/pytest tests/e2e
+
 bench: $(VENV)/.made ## the benchmarks, beside HAProxy and nginx; several minutes
 	$(BIN)/python -m benchmarks full
 
@@ -49,4 +52,4 @@ pins: $(VENV)/.made ## resolve the dependencies anew (needs uv: pip install uv)
 
 check: lint test ## lint and test
 
-.PHONY: help venv demo test bench bench-quick lint format check wheels pins
+.PHONY: help venv demo test e2e bench bench-quick lint format check wheels pins

@@ -1,0 +1,173 @@
+"""
+What the tests in two real clusters need, and what they share.
+
+KUBECONFIG            with the contexts `west` and `east`, whose API servers each other's pods can reach
+JACKSTAY_IMAGE        our image, as both clusters know it
+JACKSTAY_KUBE         a program with `partition WEST EAST`, `heal` and `signal CLUSTER apiserver STOP|CONT`;
+                      without it the tests that break the network, or an API server, are skipped
+"""
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.site import Failed, Site, eventually, run
+
+HOUSE = Path(__file__).parents[2]
+MANIFESTS = HOUSE / "docs" / "kubernetes"
+EXPORTED = "mirror.linkerd.io/exported"
+
+
+@dataclass(frozen=True, slots=True)
+class Two:
+    """The two clusters, our image, and a place for files."""
+
+    west: Site
+    east: Site
+    image: str
+    directory: Path
+
+    def jackstay(self, *arguments: str) -> str:
+        """What our command line prints, run in the directory with the certificates."""
+        return run(sys.executable, "-m", "cli", *arguments)
+
+    def file(self, name: str) -> str:
+        return str(self.directory / name)
+
+    def leaf(self, site: Site, identity: str, stem: str) -> tuple[str, str]:
+        files = self.file(f"{site.name}-{stem}.crt"), self.file(f"{site.name}-{stem}.key")
+        issuer = self.file(f"{site.name}-issuer.crt"), self.file(f"{site.name}-issuer.key")
+        self.jackstay(
+            "certs", "leaf", identity, *files, "--ca", issuer[0], "--ca-key", issuer[1], "--lifetime", "90d"
+        )
+        return files
+
+    def manifest(self, name: str) -> str:
+        """One of docs/kubernetes, with our image in it."""
+        return (MANIFESTS / name).read_text().replace("jackstay:dev", self.image)
+
+    @property
+    def gateway(self) -> str:
+        """The address of east's gateway; "" if it has none yet."""
+        status = self.east.get("service", "jackstay-gateway", "jackstay")["status"]
+        return "".join(one["ip"] for one in status.get("loadBalancer", {}).get("ingress", ()))
+
+
+@pytest.fixture(scope="session")
+def two() -> Iterator[Two]:
+    """Both clusters, with anchors and issuers made. What is missing is said by name."""
+    missing = []
+    if shutil.which("kubectl") is None:
+        missing.append("kubectl on the PATH")
+    if not os.environ.get("KUBECONFIG"):
+        missing.append("KUBECONFIG, with the contexts west and east")
+    image = os.environ.get("JACKSTAY_IMAGE", "")
+    if not image:
+        missing.append("JACKSTAY_IMAGE, our image as both clusters know it")
+    if missing:
+        pytest.exit(f"make e2e needs: {'; '.join(missing)}", returncode=2)
+    west, east = Site("west"), Site("east")
+    for site in (west, east):
+        try:
+            site.kubectl("get", "--raw", "/readyz", timeout=20)
+        except Failed as error:
+            pytest.exit(f"make e2e: cluster {site.name} does not answer: {error}", returncode=2)
+    with tempfile.TemporaryDirectory() as directory:
+        both = Two(west, east, image, Path(directory))
+        both.jackstay("certs", "root", both.file("root.crt"), both.file("root.key"))
+        for site in (west, east):
+            both.jackstay(
+                *(
+                    "certs",
+                    "issuer",
+                    both.file(f"{site.name}-issuer.crt"),
+                    both.file(f"{site.name}-issuer.key"),
+                ),
+                *("--ca", both.file("root.crt"), "--ca-key", both.file("root.key")),
+                *("--trust-domain", site.trust_domain),
+            )
+        yield both
+
+
+@pytest.fixture(scope="session")
+def break_things() -> str:
+    """The program that cuts the network and stops API servers."""
+    program = os.environ.get("JACKSTAY_KUBE", "")
+    if not program:
+        pytest.skip("JACKSTAY_KUBE names no program that can cut the network between the clusters")
+    return program
+
+
+def install(two: Two, site: Site) -> str:
+    """The manifests of `jackstay install` for *site*, as README.md has it."""
+    gateway = two.leaf(site, site.identity("jackstay-gateway"), "gateway")
+    mirror = two.leaf(site, site.identity("jackstay-mirror"), "mirror")
+    return two.jackstay(
+        *("install", "--trust-domain", site.trust_domain, "--trust-anchors", two.file("root.crt")),
+        *("--gateway-tls", *gateway, "--mirror-tls", *mirror, "--image", two.image),
+    )
+
+
+@pytest.fixture(scope="session")
+def installed(two: Two) -> Iterator[dict[str, str]]:
+    """The manifests that are installed in each cluster; removed again at the end, whatever happened."""
+    made = {site.name: install(two, site) for site in (two.west, two.east)}
+    try:
+        for site in (two.west, two.east):
+            site.apply(made[site.name])
+        for site in (two.west, two.east):
+            site.rolled_out("jackstay-gateway")
+            site.rolled_out("jackstay-mirror")
+        yield made
+    finally:
+        remove(two, made)
+
+
+def remove(two: Two, made: dict[str, str]) -> None:
+    """Everything goes, in README.md's order: Links first, since the mirror cleans up after them."""
+    for site in (two.west, two.east):
+        if "links.multicluster.linkerd.io" in site.kubectl("get", "crds", "-o", "name"):
+            site.kubectl("delete", "links", "-A", "--all", "--timeout=60s")
+        site.kubectl("delete", "--ignore-not-found", "--timeout=120s", "-f", "-", stdin=made[site.name])
+        site.kubectl("delete", "namespace", "test", "--ignore-not-found", "--timeout=120s")
+
+
+@pytest.fixture(scope="session")
+def linked(two: Two, installed: dict[str, str]) -> str:
+    """The gateway's address, once west is linked to east and podinfo runs in both."""
+    eventually(lambda: two.gateway, "an address of the gateway of east")
+    for site in (two.west, two.east):
+        site.apply(two.manifest("podinfo.yaml").replace("CLUSTER", site.name))
+        site.rolled_out("podinfo", "test")
+    two.west.apply(two.jackstay("link", "--context", "east", "--cluster-name", "east"))
+    two.west.kubectl("-n", "jackstay", "wait", "link/east", "--for=condition=GatewayAlive", "--timeout=60s")
+    return f"{two.gateway}:4143"
+
+
+@pytest.fixture(scope="session")
+def exported(two: Two, linked: str) -> str:
+    """The gateway's address, once podinfo of east is exported and its mirror leads there."""
+    two.east.kubectl("-n", "test", "label", "service", "podinfo", f"{EXPORTED}=true", "--overwrite")
+    eventually(lambda: two.west.mirrored("podinfo-east") == ({linked}, set()), "the mirror in west")
+    return linked
+
+
+@pytest.fixture(scope="session")
+def client(two: Two, exported: str) -> str:
+    """The pod in west with our client's end beside its application."""
+    crt, key = two.leaf(two.west, two.west.identity("web", "test"), "web")
+    secret = two.west.kubectl(
+        *("-n", "test", "create", "secret", "generic", "web-tls", "--dry-run=client", "-o", "yaml"),
+        *("--type=kubernetes.io/tls", f"--from-file=tls.crt={crt}", f"--from-file=tls.key={key}"),
+        f"--from-file=ca.crt={two.file('root.crt')}",
+    )
+    two.west.apply(secret)
+    two.west.apply(two.manifest("client.yaml"))
+    two.west.kubectl("-n", "test", "wait", "pod/web", "--for=condition=Ready", "--timeout=60s")
+    return "web"

@@ -1,0 +1,100 @@
+"""The guide's story in two real clusters: install, link, export, call, and who is not let in."""
+
+import json
+from pathlib import Path
+
+from tests.e2e.conftest import Two
+from tests.e2e.site import eventually
+
+KNOCK = (Path(__file__).parent / "knock.py").read_text()
+GREETING = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
+TLS = "/etc/jackstay/tls"
+
+
+def test_a_second_apply_changes_nothing(two: Two, installed: dict[str, str]) -> None:
+    for site in (two.west, two.east):
+        lines = site.apply(installed[site.name]).splitlines()
+        assert lines
+        assert [line for line in lines if not line.endswith("unchanged")] == []
+
+
+def test_pods_run_as_nobody_and_restart_never(two: Two, installed: dict[str, str]) -> None:
+    for site in (two.west, two.east):
+        pods = json.loads(site.kubectl("-n", "jackstay", "get", "pods", "-o", "json"))["items"]
+        assert len(pods) == 3
+        for pod in pods:
+            (status,) = pod["status"]["containerStatuses"]
+            assert (status["ready"], status["restartCount"]) == (True, 0)
+            identity = site.kubectl(
+                *("-n", "jackstay", "exec", pod["metadata"]["name"], "--"),
+                *("python3", "-c", "import os; print(os.getuid(), os.access('/', os.W_OK))"),
+            )
+            assert identity.split() == ["2102", "False"]
+
+
+def test_the_mirror_s_endpoints_are_the_gateway_s_address(two: Two, exported: str) -> None:
+    assert two.west.mirrored("podinfo-east") == ({exported}, set())
+    service = two.west.get("service", "podinfo-east", "test")
+    assert service["metadata"]["labels"]["mirror.linkerd.io/cluster-name"] == "east"
+    assert [port["port"] for port in service["spec"]["ports"]] == [9898]
+
+
+def test_gateways_shows_east_alive(two: Two, exported: str) -> None:
+    (row,) = json.loads(two.jackstay("gateways", "--context", "west", "-o", "json"))
+    assert (row["clusterName"], row["alive"], row["numberOfServices"]) == ("east", True, 1)
+
+
+def test_a_pod_in_west_is_answered_by_east(two: Two, client: str) -> None:
+    said = json.loads(two.west.python(client, "test", GREETING, "http://127.0.0.1:7001/"))
+    assert said["message"] == "greetings from east"
+    pods = two.east.names("pods", "test", "app=podinfo")
+    assert said["hostname"] in pods
+
+
+def test_both_ends_log_the_call_under_one_id(two: Two, client: str) -> None:
+    two.west.python(client, "test", GREETING, "http://127.0.0.1:7001/")
+
+    def ids(logs: str) -> set[str]:
+        lines = [json.loads(line) for line in logs.splitlines() if line.startswith("{")]
+        return {line["id"] for line in lines if line["event"] == "connection.closed"}
+
+    here = ids(two.west.kubectl("-n", "test", "logs", client, "-c", "outbound"))
+    assert here
+    gateways = ("-l", "app.kubernetes.io/component=gateway", "--tail=-1")
+    eventually(
+        lambda: here <= ids(two.east.kubectl("-n", "jackstay", "logs", *gateways)),
+        "the same ids at the gateway",
+    )
+
+
+def test_a_pod_without_a_certificate_is_refused(two: Two, client: str, exported: str) -> None:
+    host, _, port = exported.partition(":")
+    anchors, shown = f"{TLS}/ca.crt", (f"{TLS}/tls.crt", f"{TLS}/tls.key")
+    refused = two.west.python(client, "test", KNOCK, host, port, anchors)
+    assert refused.strip() == "alert TLSV13_ALERT_CERTIFICATE_REQUIRED"
+    assert two.west.python(client, "test", KNOCK, host, port, anchors, *shown).strip() == "let in"
+
+
+def test_plain_http_to_the_mirror_is_refused(two: Two, client: str) -> None:
+    """The mirror leads to the gateway itself: without our client's end there is no way in."""
+    script = GREETING.replace("print(", "\ntry: print(") + "\nexcept OSError as error: print('refused')"
+    said = two.west.python(client, "test", script, "http://podinfo-east.test:9898/")
+    assert said.strip() == "refused"
+
+
+def test_the_gateway_s_admin_port_is_not_public(two: Two, exported: str) -> None:
+    ports = two.east.get("service", "jackstay-gateway", "jackstay")["spec"]["ports"]
+    assert {port["port"] for port in ports} == {4143, 4191}
+
+
+def test_the_mirror_follows_the_export(two: Two, client: str, exported: str) -> None:
+    label = ("-n", "test", "label", "service", "podinfo")
+    two.east.kubectl(*label, "mirror.linkerd.io/exported-")
+    eventually(lambda: "podinfo-east" not in two.west.names("service", "test"), "the mirror to go")
+    two.east.kubectl(*label, "mirror.linkerd.io/exported=true")
+    eventually(lambda: "podinfo-east" in two.west.names("service", "test"), "the mirror to come back")
+    eventually(lambda: two.west.mirrored("podinfo-east") == ({exported}, set()), "its endpoints")
+    eventually(
+        lambda: "greetings from east" in two.west.python(client, "test", GREETING, "http://127.0.0.1:7001/"),
+        "a call that is answered again",
+    )
