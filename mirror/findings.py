@@ -8,17 +8,33 @@ from mirror.link import InvalidLink
 from mirror.observed import Observed
 from mirror.setbacks import Setbacks
 from mirror.status import Finding, Mirrored
+from mirror.token import Lifetime
 from mirror.wanted import Desired, Mirror
 
-VALID = Finding(ok=True, reason="Accepted")
 REACHABLE = Finding(ok=True, reason="Answering")
 
 
-def credentials(failure: ClusterError | None, *, complete: bool) -> Finding | None:
+def credentials(
+    failure: ClusterError | None, *, complete: bool, token: Lifetime | None, cluster: str
+) -> Finding | None:
     """Whether the other cluster takes our credentials; None while that is not known."""
-    if isinstance(failure, Unauthorized | Forbidden):
-        return Finding(ok=False, reason=type(failure).__name__, message=str(failure))
-    return VALID if complete and failure is None else None
+    if isinstance(failure, Unauthorized):
+        until = f" (it was to hold until {_moment(token)})" if token else ""
+        message = (
+            f"{failure}: the token{until} has ended or its account is gone; everything stays as it is until "
+            f"`jackstay link --cluster-name {cluster}` has made another"
+        )
+        return Finding(ok=False, reason="Unauthorized", message=message)
+    if isinstance(failure, Forbidden):
+        return Finding(ok=False, reason="Forbidden", message=str(failure))
+    if not complete or failure is not None:
+        return None
+    message = f"the token ends at {_moment(token)} and is renewed at half its life" if token else ""
+    return Finding(ok=True, reason="Accepted", message=message)
+
+
+def _moment(token: Lifetime) -> str:
+    return f"{token.ends:%Y-%m-%d %H:%M} UTC"
 
 
 def reachable(failure: ClusterError | None, *, complete: bool) -> Finding | None:

@@ -1,5 +1,7 @@
 """What a mirror counts, under the names that Linkerd's dashboards know."""
 
+from datetime import datetime
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from mirror.liveness import Liveness
@@ -50,6 +52,12 @@ class Metrics:
         self._reachable = Gauge(
             "mirror_remote_reachable", "1 if the other cluster's API answers.", [CLUSTER], registry=registry
         )
+        self._token_ends = Gauge(
+            "mirror_remote_token_expiry_timestamp_seconds",
+            "Until when the token for the other cluster holds; it is renewed at half its life.",
+            [CLUSTER],
+            registry=registry,
+        )
         self._broken = Counter(
             "mirror_internal_errors", "Links begun anew after an error of ours.", registry=registry
         )
@@ -73,6 +81,9 @@ class Metrics:
 
     def reachable(self, cluster: str, *, reachable: bool) -> None:
         self._reachable.labels(cluster).set(int(reachable))
+
+    def token_ends(self, cluster: str, at: datetime) -> None:
+        self._token_ends.labels(cluster).set(at.timestamp())
 
     def wrote(self, cluster: str, verb: str, kind: str) -> None:
         self._writes.labels(cluster, verb, kind).inc()
@@ -100,5 +111,6 @@ class Metrics:
             self._writes,
             self._failures,
             self._reachable,
+            self._token_ends,
         ):
             series.remove_by_labels({CLUSTER: cluster})

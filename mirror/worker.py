@@ -15,6 +15,7 @@ from typing import NoReturn
 
 import structlog
 
+from cluster.access import Access
 from cluster.errors import ClusterError
 from cluster.metadata import Raw
 from cluster.objects import Key, Link
@@ -33,6 +34,7 @@ from mirror.observed import Observed, Remote
 from mirror.plan import Action, plan, removal
 from mirror.probing import Probe
 from mirror.remote import RemoteCluster
+from mirror.renewal import Renewal
 from mirror.settings import Settings
 from mirror.status import Finding, Report
 from mirror.wanted import wanted
@@ -78,6 +80,7 @@ class LinkWorker:
             heard=self._news.set,
         )
         self._remote: RemoteCluster | None = None
+        self._renewal: Renewal | None = None
         self._known: Remote | None = None
         """The other cluster as it was last seen whole, with whatever credentials."""
 
@@ -150,11 +153,28 @@ class LinkWorker:
         if isinstance(found, Finding):
             self._refused = found
             self._remote = None  # what it saw is old by the time there are credentials again
+            self._renewal = None
             return works
         self._refused = None
         if self._remote is None or self._remote.access != found:
             self._remote = RemoteCluster(found, changed=self.ring, pace=settings.pace)
-        return {**works, ("remote", found.fingerprint): self._remote.run}
+            self._renewal = self._renewing(spec, found)
+        assert self._renewal is not None
+        by = found.fingerprint
+        return {**works, ("remote", by): self._remote.run, ("token", by): self._renewal.run}
+
+    def _renewing(self, spec: LinkSpec, found: Access) -> Renewal:
+        home = self._around.home
+        renewal = Renewal(
+            access=found,
+            secret=Key(spec.namespace, spec.credentials),
+            secrets=lambda: home.seen.secrets.items if home.seen else {},
+            home=home.cluster,
+            may_write=self._around.may_write,
+        )
+        if renewal.lifetime is not None:
+            self._around.metrics.token_ends(spec.cluster, renewal.lifetime.ends)
+        return renewal
 
     def _see_remote(self) -> None:
         """Take in the other cluster; what is no longer followed proves nothing about what is gone."""
@@ -284,7 +304,13 @@ class LinkWorker:
         found = findings.services(look.observed, look.desired, self._setbacks) if look else None
         return Report(
             generation,
-            credentials=self._refused or findings.credentials(failure, complete=complete),
+            credentials=self._refused
+            or findings.credentials(
+                failure,
+                complete=complete,
+                token=self._renewal.lifetime if self._renewal else None,
+                cluster=spec.cluster,
+            ),
             remote=None if self._refused else findings.reachable(failure, complete=complete),
             synced=findings.synced(look.observed, found, unfinished=bool(look.busy), withheld=look.withheld)
             if look and found is not None

@@ -81,7 +81,7 @@ MIRROR_ACCOUNT = Account(
     at_home=(
         Right(LINK, (*READ, "patch")),
         Right(LINK, ("patch",), subresource="status"),
-        Right(SECRET, (*READ, "update")),  # the credentials of Links, and their tokens made anew
+        Right(SECRET, (*READ, "patch")),  # the credentials of Links; their tokens are renewed
         Right(LEASE, ("create",)),
         Right(LEASE, ("get", "update"), names=(MIRROR,)),
         Right(EVENT, ("create", "patch")),
