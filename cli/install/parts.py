@@ -107,7 +107,12 @@ def _deployment(
             {"name": name, "containerPort": number, "protocol": "TCP"}
             for name, number in {**ports, "admin": ADMIN_PORT}.items()
         ],
-        "startupProbe": {**_probe("/live"), "periodSeconds": 1, "failureThreshold": 60},
+        "startupProbe": {
+            **_probe("/live"),
+            "initialDelaySeconds": 2,  # it takes one: an earlier look would only leave a warning
+            "periodSeconds": 1,
+            "failureThreshold": 60,
+        },
         "livenessProbe": {**_probe("/live"), "periodSeconds": 10, "timeoutSeconds": 5, "failureThreshold": 6},
         "readinessProbe": {
             **_probe("/ready"),

@@ -7,6 +7,7 @@ JACKSTAY_KUBE         a program with `partition WEST EAST`, `heal` and `signal C
                       without it the tests that break the network, or an API server, are skipped
 """
 
+import base64
 import os
 import shutil
 import sys
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.e2e.site import Failed, Site, eventually, run
 
@@ -138,6 +140,16 @@ def remove(two: Two, made: dict[str, str]) -> None:
         site.kubectl("delete", "namespace", "test", "--ignore-not-found", "--timeout=120s")
 
 
+def _with_short_token(two: Two, manifests: str) -> str:
+    """The manifests of a link whose token lives ten minutes, the shortest that there is."""
+    token = two.east.kubectl("-n", "jackstay", "create", "token", "jackstay-remote-access", "--duration=10m")
+    secret, link = yaml.safe_load_all(manifests)
+    kubeconfig = yaml.safe_load(base64.b64decode(secret["data"]["kubeconfig"]))
+    kubeconfig["users"][0]["user"]["token"] = token.strip()
+    secret["data"]["kubeconfig"] = base64.b64encode(yaml.safe_dump(kubeconfig).encode()).decode()
+    return yaml.safe_dump_all([secret, link])
+
+
 @pytest.fixture(scope="session")
 def linked(two: Two, installed: dict[str, str]) -> str:
     """The gateway's address, once west is linked to east and podinfo runs in both."""
@@ -145,7 +157,9 @@ def linked(two: Two, installed: dict[str, str]) -> str:
     for site in (two.west, two.east):
         site.apply(two.manifest("podinfo.yaml").replace("CLUSTER", site.name))
         site.rolled_out("podinfo", "test")
-    two.west.apply(two.jackstay("link", "--context", "east", "--cluster-name", "east"))
+    two.west.apply(
+        _with_short_token(two, two.jackstay("link", "--context", "east", "--cluster-name", "east"))
+    )
     two.west.kubectl("-n", "jackstay", "wait", "link/east", "--for=condition=GatewayAlive", "--timeout=60s")
     return f"{two.gateway}:4143"
 

@@ -74,15 +74,15 @@ class Site:
         """Return once all its pods are new and ready."""
         self.kubectl("-n", namespace, "rollout", "status", f"deployment/{deployment}", "--timeout=120s")
 
-    def python(self, pod: str, namespace: str, script: str, *arguments: str, timeout: float = 180) -> str:
-        """What *script* prints, run in the first container of *pod*."""
-        inside = ("exec", "-i", pod, "--", "python3", "-", *arguments)
-        return self.kubectl("-n", namespace, *inside, stdin=script, timeout=timeout)
+    def python(self, pod: str, namespace: str, script: str, *arguments: str, container: str = "") -> str:
+        """What *script* prints, run in *container* of *pod*, or in its first."""
+        inside = ("exec", "-i", pod, *(("-c", container) if container else ()))
+        return self.kubectl("-n", namespace, *inside, "--", "python3", "-", *arguments, stdin=script)
 
-    def conditions(self, link: str) -> Mapping[str, str]:
-        """The Link's conditions: type to status."""
+    def conditions(self, link: str, field: str = "status") -> Mapping[str, str]:
+        """The Link's conditions: type to status, or to another *field* of it."""
         status = self.get("link", link, "jackstay").get("status", {})
-        return {condition["type"]: condition["status"] for condition in status.get("conditions", ())}
+        return {condition["type"]: condition[field] for condition in status.get("conditions", ())}
 
     def mirrored(self, name: str, namespace: str = "test") -> tuple[set[str], set[str]]:
         """The mirror's addresses, ready and not ready, as `address:port`."""

@@ -40,8 +40,11 @@ def test_the_mirror_s_endpoints_are_the_gateway_s_address(two: Two, exported: st
 
 
 def test_gateways_shows_east_alive(two: Two, exported: str) -> None:
-    (row,) = json.loads(two.jackstay("gateways", "--context", "west", "-o", "json"))
-    assert (row["clusterName"], row["alive"], row["numberOfServices"]) == ("east", True, 1)
+    def shown() -> tuple[str, bool, int]:
+        (row,) = json.loads(two.jackstay("gateways", "--context", "west", "-o", "json"))
+        return row["clusterName"], row["alive"], row["numberOfServices"]
+
+    eventually(lambda: shown() == ("east", True, 1), "the Link's status, which is written once a second")
 
 
 def test_a_pod_in_west_is_answered_by_east(two: Two, client: str) -> None:
@@ -70,9 +73,12 @@ def test_both_ends_log_the_call_under_one_id(two: Two, client: str) -> None:
 def test_a_pod_without_a_certificate_is_refused(two: Two, client: str, exported: str) -> None:
     host, _, port = exported.partition(":")
     anchors, shown = f"{TLS}/ca.crt", (f"{TLS}/tls.crt", f"{TLS}/tls.key")
-    refused = two.west.python(client, "test", KNOCK, host, port, anchors)
-    assert refused.strip() == "alert TLSV13_ALERT_CERTIFICATE_REQUIRED"
-    assert two.west.python(client, "test", KNOCK, host, port, anchors, *shown).strip() == "let in"
+
+    def knock(*files: str) -> str:
+        return two.west.python(client, "test", KNOCK, host, port, *files, container="outbound").strip()
+
+    assert knock(anchors) == "alert TLSV13_ALERT_CERTIFICATE_REQUIRED"
+    assert knock(anchors, *shown) == "let in"
 
 
 def test_plain_http_to_the_mirror_is_refused(two: Two, client: str) -> None:
