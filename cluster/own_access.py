@@ -89,9 +89,16 @@ def in_cluster(
         raise RefusedKubeconfig("KUBERNETES_SERVICE_HOST", "is not set: this does not run in a pod")
     bracketed = f"[{host}]" if ":" in host else host
     namespace = directory / "namespace"
+    try:
+        ca = (directory / "ca.crt").read_bytes()
+    except FileNotFoundError as error:
+        raise FileNotFoundError(
+            f"{error.filename} is not there: this pod has no service account token "
+            "(automountServiceAccountToken), nor a --kubeconfig"
+        ) from error
     return Access(
         server=server_url(f"https://{bracketed}:{port}", allow_loopback=True),
-        ca_data=certificates((directory / "ca.crt").read_bytes()),
+        ca_data=certificates(ca),
         name="in-cluster",
         token_file=directory / "token",
         namespace=namespace.read_text().strip() if namespace.exists() else "",
