@@ -41,12 +41,14 @@ class Access:
 
     @property
     def fingerprint(self) -> str:
-        """The same for two that speak to the same server with the same credentials."""
+        """The same for two that speak to the same server in the same way, with the same credentials."""
         parts = (
             self.server.encode(),
             self.ca_data,
             (self.token or "").encode(),
             self.client_certificate or b"",
+            self.client_key or b"",
+            self.tls_server_name.encode(),
             str(self.token_file or "").encode(),
             repr(self.exec_plugin).encode(),
         )

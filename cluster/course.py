@@ -3,8 +3,8 @@ What an informer does next: list or watch, now or after a pause. One pure step.
 
     list ── complete ──> watch ── ended, not yet due ──> watch
       ^                    │
-      └── 410, disordered, or a listing is due ──┘        a failure tries the same again, and
-                                                          after three that brought nothing lists
+      └── 410, disordered, a listing is due ─────┘        a failure tries the same again, and
+          or was asked for                                after three that brought nothing lists
 
 A step that brought nothing makes the next pause longer, whatever kind it was: a server that lists
 and then says 410 each time, or ends each watch at once, is asked as seldom as one that is away.
@@ -27,6 +27,9 @@ class Ending(Enum):
 
     ENDED = auto()
     """The watch ended as it should, between two events."""
+
+    RECALLED = auto()
+    """We ended the watch ourselves, since a listing was asked for."""
 
     EXPIRED = auto()
     """The watch cannot go on from where we are."""
@@ -82,6 +85,8 @@ class Course:
         """
         if ending is Ending.LISTED:
             return Course(listing=False, fruitless=self.fruitless)
+        if ending is Ending.RECALLED:
+            return Course(listing=True, fruitless=self.fruitless)
         fruitful = heard or (not self.listing and lived >= pace.settled)
         fruitless = 0 if fruitful else self.fruitless + 1
         in_vain = ending is Ending.FAILED and fruitless >= IN_VAIN

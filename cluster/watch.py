@@ -71,11 +71,24 @@ class Informer(Generic[T]):
         self._chance = chance
         self._heard = False
         self._bookmarked = False
+        self._asked_at = float("-inf")
+        self._asked_for = float("-inf")
+        self._watching: asyncio.Timeout | None = None
 
     def __repr__(self) -> str:
         known = "nothing yet" if self.snapshot is None else f"{len(self.snapshot.items)}"
         failing = f", failing: {self.failure}" if self.failure else ""
         return f"<Informer {self._cluster.access} {self._kind.plural}: {known}{failing}>"
+
+    def list_since(self, moment: float) -> None:
+        """
+        See to a listing that is asked for at *moment*, which has come, or later; unless there was one.
+
+        A running watch ends for it; a running listing does not, nor is a pause after a failure cut short.
+        """
+        self._asked_for = max(self._asked_for, moment)
+        if self._watching is not None and self._is_asked_for and not self._watching.expired():
+            self._watching.reschedule(asyncio.get_running_loop().time())
 
     async def run(self) -> NoReturn:
         """List and watch until cancelled. No error of the cluster ends it."""
@@ -83,7 +96,8 @@ class Informer(Generic[T]):
         while True:
             began, self._heard, patience = self._clock(), False, 0.0
             try:
-                ending = await (self._list() if course.listing or self.snapshot is None else self._watch())
+                listing = course.listing or self.snapshot is None or self._is_asked_for
+                ending = await (self._list() if listing else self._watch())
             except Gone as error:
                 ending = Ending.EXPIRED
                 log.info("informer.expired", **self._names(), because=str(error))
@@ -108,7 +122,7 @@ class Informer(Generic[T]):
             await asyncio.sleep(pause)
 
     async def _list(self) -> Ending:
-        asked_at = self._clock()
+        asked_at = self._asked_at = self._clock()
         cluster_uid = await self._cluster.uid()
         listing = await self._cluster.list(
             self._kind, namespace=self._namespace, label_selector=self._labels, field_selector=self._fields
@@ -131,6 +145,17 @@ class Informer(Generic[T]):
         return Ending.LISTED
 
     async def _watch(self) -> Ending:
+        try:
+            async with asyncio.timeout(None) as self._watching:
+                await self._watch_on()
+        except TimeoutError:  # an inner one is no TimeoutError any more
+            return Ending.RECALLED
+        finally:
+            self._watching = None
+        return Ending.ENDED
+
+    async def _watch_on(self) -> None:
+        """Until the watch ends. Raises ClusterError when it does not end as it should."""
         assert self.snapshot is not None
         longest = self._pace.watch_shortest + self._chance() * (
             self._pace.watch_longest - self._pace.watch_shortest
@@ -147,7 +172,6 @@ class Informer(Generic[T]):
         ) as chunks:
             self._answered()
             await self._follow(chunks, seconds + self._pace.overtime)
-        return Ending.ENDED
 
     async def _follow(self, chunks: AsyncIterator[bytes], longest: float) -> None:
         """Take in a watch until it ends. Raises ClusterError when it does not end as it should."""
@@ -219,6 +243,11 @@ class Informer(Generic[T]):
             self.snapshot = replace(self.snapshot, unbroken=False)
         self.failure = failure
         self._changed()
+
+    @property
+    def _is_asked_for(self) -> bool:
+        """Whether somebody wants a later listing than the last that was begun."""
+        return self._asked_at < self._asked_for
 
     def _until_due(self) -> float:
         """Seconds until everything is to be listed anew."""

@@ -29,9 +29,3 @@ class Crew(Generic[K]):
             if key not in self._running:
                 self._running[key] = self._tasks.create_task(work(), name=f"{self._name}: {key}")
         return ended
-
-    def restart(self, key: K, work: Work) -> None:
-        """End what is running for *key* and begin *work* instead."""
-        if key in self._running:
-            self._running.pop(key).cancel()
-        self._running[key] = self._tasks.create_task(work(), name=f"{self._name}: {key}")

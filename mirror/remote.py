@@ -10,7 +10,6 @@ from cluster.errors import ClusterError
 from cluster.kinds import ENDPOINT_SLICE, SERVICE
 from cluster.objects import EndpointSlice, Service
 from cluster.watch import Informer, Pace
-from mirror.crew import Crew
 from mirror.observed import Remote
 
 
@@ -28,7 +27,6 @@ class RemoteCluster:
         self._unusable: ClusterError | None = None
         self._services: Informer[Service] | None = None
         self._slices: Informer[EndpointSlice] | None = None
-        self._crew: Crew[str] | None = None
 
     @property
     def seen(self) -> Remote | None:
@@ -59,11 +57,11 @@ class RemoteCluster:
         self._services = Informer(cluster, SERVICE, Service.from_dict, changed=changed, pace=pace)
         self._slices = Informer(cluster, ENDPOINT_SLICE, EndpointSlice.from_dict, changed=changed, pace=pace)
         async with asyncio.TaskGroup() as tasks:
-            self._crew = Crew(tasks, str(self.access))
-            self._crew.keep({"services": self._services.run, "slices": self._slices.run})
+            tasks.create_task(self._services.run(), name=repr(self._services))
+            tasks.create_task(self._slices.run(), name=repr(self._slices))
         raise AssertionError("an informer runs until it is cancelled")
 
-    def list_again(self) -> None:
-        """List the Services anew, now: to see whether what is missing is missing still."""
-        if self._crew is not None and self._services is not None:
-            self._crew.restart("services", self._services.run)
+    def list_since(self, moment: float) -> None:
+        """List the Services at *moment* or later: to see whether what was missing is missing still."""
+        if self._services is not None:
+            self._services.list_since(moment)

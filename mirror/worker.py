@@ -89,7 +89,6 @@ class LinkWorker:
 
         self._overlay = Overlay()
         self._brake = withdrawal.Brake()
-        self._looked_again_at = float("-inf")
         self._setbacks: setbacks.Setbacks = {}
         self._look: Look | None = None
 
@@ -107,14 +106,19 @@ class LinkWorker:
             tasks.create_task(self._keep_status())
             while True:
                 self._bell.clear()
-                await self._pass(crew)
+                began = self._around.clock()
+                await self._pass(crew, began)
                 self._news.set()
-                await self._until_rung()
+                await self._until_rung(began)
                 # One write of a person makes several events; they are looked at together.
                 await asyncio.sleep(self._around.settings.gather)
 
-    async def _pass(self, crew: Crew[Hashable]) -> None:
-        """Look at everything, and do what is to be done about it."""
+    async def _pass(self, crew: Crew[Hashable], now: float) -> None:
+        """
+        Look at everything, and do what is due *now*, as far as it is ours to do.
+
+        Whatever keeps us from it (a listing, the Lease, the Link, its Secret, a name) rings when it ends.
+        """
         seen = self._around.home.seen
         spec = self._spec()
         if seen is None:
@@ -122,15 +126,13 @@ class LinkWorker:
         if isinstance(spec, LinkSpec):
             crew.keep(self._works(spec, seen))
             self._see_remote()
-        if not self._around.may_write() or LINK_ITSELF in setbacks.holding(
-            self._setbacks, self._around.clock()
-        ):
+        if not self._around.may_write() or LINK_ITSELF in setbacks.holding(self._setbacks, now):
             return
         try:
             if self.link.leaving:
-                await self._leave(seen)
+                await self._leave(seen, now)
             elif isinstance(spec, LinkSpec):
-                await self._mirror(spec, seen)
+                await self._mirror(spec, seen, now)
         except ClusterError as error:  # of the Link itself; what befalls a mirror is dealt with below
             self._settle((), {LINK_ITSELF: error})
         else:
@@ -156,11 +158,11 @@ class LinkWorker:
             self._renewal = None
             return works
         self._refused = None
-        if self._remote is None or self._remote.access != found:
+        by = found.fingerprint  # what the work is kept by has to be what tells whether it is another
+        if self._remote is None or self._remote.access.fingerprint != by:
             self._remote = RemoteCluster(found, changed=self.ring, pace=settings.pace)
             self._renewal = self._renewing(spec, found)
         assert self._renewal is not None
-        by = found.fingerprint
         return {**works, ("remote", by): self._remote.run, ("token", by): self._renewal.run}
 
     def _renewing(self, spec: LinkSpec, found: Access) -> Renewal:
@@ -184,7 +186,7 @@ class LinkWorker:
         elif self._known is not None:
             self._known = replace(self._known, unbroken=False)
 
-    async def _mirror(self, spec: LinkSpec, seen: Seen) -> None:
+    async def _mirror(self, spec: LinkSpec, seen: Seen, now: float) -> None:
         """Bring the mirrors of this Link about."""
         remote = self._known
         if remote is None or not self._gateway.looked_up(spec):
@@ -201,39 +203,29 @@ class LinkWorker:
         before = self._look
         desired = wanted(observed, before.desired if before else None)
         # The brake moves on before anything is deleted: what then is not, is judged anew.
-        removable, self._brake = withdrawal.release(self._brake, observed, desired, self._around.clock())
+        removable, self._brake = withdrawal.release(self._brake, observed, desired, now)
         actions = plan(observed, desired, removable, resting(before, desired))
         busy = frozenset(action.mirror for action in actions)
         self._look = Look(observed, desired, busy, withheld=len(self._brake.absent))
-        self._look_again()
-        await self._execute(spec.cluster, actions)
+        again = self._brake.looks_again_at
+        if again is not None and again <= now and self._remote is not None:
+            self._remote.list_since(again)
+        await self._execute(spec.cluster, actions, now)
 
-    def _look_again(self) -> None:
-        """List the other cluster a second time if that would settle something."""
-        due = self._second_look
-        if due is not None and due <= self._around.clock() and self._remote is not None:
-            self._looked_again_at = self._around.clock()
-            self._remote.list_again()
-
-    @property
-    def _second_look(self) -> float | None:
-        due = self._brake.looks_again_at
-        return None if due is None else max(due, self._looked_again_at + withdrawal.SECOND_LOOK)
-
-    async def _leave(self, seen: Seen) -> None:
+    async def _leave(self, seen: Seen, now: float) -> None:
         """Remove what this Link made, then let it go."""
         uid = self.link.now.metadata.uid
         actions = [] if keeps_mirrors(self.link.now) else removal(self._overlay.local(seen), uid)
         if actions:
-            await self._execute(str(self.link.now.spec.get("targetClusterName", "")), actions)
+            await self._execute(str(self.link.now.spec.get("targetClusterName", "")), actions, now)
         else:
             await self.link.release()
 
-    async def _execute(self, cluster: str, actions: list[Action]) -> None:
+    async def _execute(self, cluster: str, actions: list[Action], now: float) -> None:
         """Carry out what is due of *actions*, and see to it that the rest comes up again."""
         involved = {LINK_ITSELF, *(action.mirror for action in actions)}
         self._setbacks = {key: setback for key, setback in self._setbacks.items() if key in involved}
-        held = setbacks.holding(self._setbacks, self._around.clock())
+        held = setbacks.holding(self._setbacks, now)
         due = first([action for action in actions if action.mirror not in held], AT_ONCE)
         if not due:
             return
@@ -262,13 +254,16 @@ class LinkWorker:
             what = "link.failed" if key == LINK_ITSELF else "mirror.failed"
             say(what, link=self.link.now.metadata.name, mirror=str(key), because=str(setback.error))
 
-    async def _until_rung(self) -> None:
-        """Until the bell rings, or something is due without it."""
-        now = self._around.clock()
-        moments = (setbacks.next_try(self._setbacks, now), self._second_look)
-        due = min((moment for moment in moments if moment is not None), default=None)
+    async def _until_rung(self, looked_at: float) -> None:
+        """
+        Until the bell rings, or something comes due that was not at *looked_at*, the last pass's moment.
+
+        What was due then has been done, or waits for what rings.
+        """
+        moments = (setbacks.next_try(self._setbacks, looked_at), self._brake.looks_again_at)
+        due = min((moment for moment in moments if moment is not None and moment > looked_at), default=None)
         try:
-            async with asyncio.timeout(None if due is None else max(0.0, due - now)):
+            async with asyncio.timeout(None if due is None else max(0.0, due - self._around.clock())):
                 await self._bell.wait()
         except TimeoutError:
             return

@@ -21,9 +21,11 @@ def test_the_fingerprint_is_of_server_and_credentials() -> None:
         replace(ACCESS, token="other"),
         replace(ACCESS, token_file=Path("/token")),
         replace(ACCESS, client_certificate=b"certificate"),
+        replace(ACCESS, client_key=b"key"),
+        replace(ACCESS, tls_server_name="api.test"),
         replace(ACCESS, exec_plugin={"command": "x"}),
         replace(ACCESS, ca_data=b"c", token="asecret-token"),
     ]
     assert len({access.fingerprint for access in [ACCESS, *others]}) == len(others) + 1
-    assert replace(ACCESS, name="other").fingerprint == ACCESS.fingerprint
+    assert replace(ACCESS, name="other", namespace="other").fingerprint == ACCESS.fingerprint
     assert "secret" not in ACCESS.fingerprint

@@ -31,6 +31,7 @@ CASES = [
     Case("ended at once", WATCH, Ending.ENDED, Course(False, 1, True)),
     Case("ended soon with news", WATCH, Ending.ENDED, Course(False, 0, True), lived=1.0, heard=True),
     Case("ended at once again and again", Course(False, 9), Ending.ENDED, Course(False, 10, True)),
+    Case("ended by us", Course(False, 2), Ending.RECALLED, Course(True, 2)),
     Case("expired after long", WATCH, Ending.EXPIRED, LIST, lived=99.0),
     Case("expired at once", WATCH, Ending.EXPIRED, Course(True, 1, True)),
     Case("broke off", WATCH, Ending.FAILED, Course(False, 0, True), lived=99.0, heard=True),

@@ -1,13 +1,15 @@
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import pytest
 
-from cluster.client import Cluster
+from cluster.client import Cluster, Listing
 from cluster.course import Pace
 from cluster.errors import BrokenAnswer, ServerFault, Unauthorized, Unreachable
-from cluster.kinds import SERVICE
+from cluster.kinds import SERVICE, Kind
 from cluster.metadata import Key
 from cluster.objects import Service
 from cluster.watch import Informer
@@ -185,6 +187,48 @@ async def test_a_full_listing_comes_in_time_and_finds_what_no_event_told(api: Sc
         await followed.until_keys(A)
         (watch, *_) = await api.until(1, watch=True)
     assert watch.query["timeoutSeconds"] == "1"
+
+
+async def test_a_listing_that_is_asked_for_ends_a_watch_and_is_made_once(api: ScriptedApi) -> None:
+    api.lists(service("a", "1"), version="5")
+    api.watches(Hold())
+    api.lists(service("b", "2"), version="6")
+    api.watches(added(service("a", "7")), Hold())
+    async with following(api) as followed:
+        informer = await followed.until_keys(A)
+        await api.until(1, watch=True)
+        moment = time.monotonic()
+        informer.list_since(moment)
+        informer.list_since(moment)
+        await followed.until_keys(A, B)
+        informer.list_since(moment)
+        assert informer.failure is None
+        assert len(await api.until(2)) == 2
+        assert len(await api.until(2, watch=True)) == 2
+
+
+async def test_a_listing_that_is_asked_for_ends_no_listing(
+    api: ScriptedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    list_all, running, go = Cluster.list, asyncio.Event(), asyncio.Event()
+
+    async def slowly(self: Cluster, kind: Kind, **selected: Any) -> Listing:
+        running.set()
+        await go.wait()
+        return await list_all(self, kind, **selected)
+
+    monkeypatch.setattr(Cluster, "list", slowly)
+    api.lists(service("a", "1"), version="5")
+    api.lists(service("b", "2"), version="6")
+    api.watches(Hold())
+    async with following(api) as followed:
+        await running.wait()
+        followed.informer.list_since(time.monotonic())
+        go.set()
+        await followed.until_keys(A)
+        informer = await followed.until_keys(B)
+        assert informer.snapshot is not None
+        assert informer.snapshot.listing == 2
 
 
 async def test_an_empty_body_does_not_loop_hot(api: ScriptedApi) -> None:

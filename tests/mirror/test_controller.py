@@ -6,23 +6,30 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 
-from cluster.client import Cluster
-from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, LEASE, LINK, NAMESPACE, SECRET, SERVICE
+from cluster.client import Cluster, Listing
+from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, LEASE, LINK, NAMESPACE, SECRET, SERVICE, Kind
 from cluster.kubeconfig import render
 from cluster.local import LocalCluster
 from cluster.metadata import Raw
-from cluster.objects import Service
+from cluster.objects import Key, Service
 from mirror import marks, withdrawal
+from mirror.credentials import access
 from mirror.gateway_addresses import Unresolved
 from tests.support.cluster import local_cluster
 from tests.support.clusters import GATEWAY, QUICK, Site, World, kubeconfig, until, world
 
+T = TypeVar("T")
+
 ALIVE: tuple[list[str], list[str]] = ([GATEWAY], [])
 DEAD: tuple[list[str], list[str]] = ([], [GATEWAY])
 EMPTY: tuple[list[str], list[str]] = ([], [])
+
+AT_ONCE = 1e-6
+"""Seconds to a second look, where a test wants it now."""
 
 
 @pytest.fixture(name="at")
@@ -191,7 +198,7 @@ async def test_after_a_restart_nothing_is_written_if_nothing_has_changed(at: Wor
         assert await versions(at) == before
 
 
-async def answer(value: int) -> int:
+async def answer(value: T) -> T:
     return value
 
 
@@ -254,6 +261,79 @@ async def test_a_second_look_that_lacks_it_too_deletes_it(at: World, monkeypatch
         await until(lambda: at.condition("Synced"), lambda found: found == ("False", "DeletionsWithheld"))
         await until(at.mirror, lambda found: found is None)
         await synced(at)
+
+
+@pytest.mark.parametrize("lost", ["credentials", "lease"])
+async def test_a_second_look_that_cannot_be_taken_is_waited_for_without_looking(
+    at: World, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    looks = 0
+
+    def counted(*args: Any, **more: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return access(*args, **more)
+
+    monkeypatch.setattr("mirror.worker.access", counted)
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+    await at.east.api.delete(SERVICE, "test", "podinfo")
+    async with at.mirroring() as controller:
+        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "DeletionsWithheld"))
+        if lost == "credentials":
+            await at.west.api.delete(SECRET, "jackstay", "cluster-credentials-east")
+            await until(lambda: at.condition("CredentialsValid"), lambda found: found[0] == "False")
+        else:
+            spec = {"holderIdentity": "another", "leaseDurationSeconds": 3600}
+            await at.west.api.patch(LEASE, "jackstay", "jackstay-mirror", {"spec": spec})
+            await until(lambda: answer(controller.leadership.ours), lambda ours: not ours)
+        monkeypatch.setattr(withdrawal, "SECOND_LOOK", AT_ONCE)  # from now on it is due
+        before = looks
+        await at.west.namespace("new")
+        await until(lambda: answer(looks), lambda count: count > before)
+        before, asked = looks, len(at.gateways.asked)
+        await until(lambda: answer(len(at.gateways.asked)), lambda count: count > asked + 20)
+        assert looks - before < 5
+
+
+async def test_a_second_look_that_takes_long_is_waited_for(
+    at: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Longer than there has to be between the two looks: what is begun anew each time never ends."""
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+    await at.east.api.delete(SERVICE, "test", "podinfo")
+    list_all, running, ended, begun = Cluster.list, asyncio.Event(), asyncio.Event(), 0
+
+    async def slowly(self: Cluster, kind: Kind, **selected: Any) -> Listing:
+        nonlocal begun
+        if self.access.name == "east" and kind == SERVICE and withdrawal.SECOND_LOOK == AT_ONCE:
+            begun += 1
+            running.set()
+            await ended.wait()
+        return await list_all(self, kind, **selected)
+
+    monkeypatch.setattr(Cluster, "list", slowly)
+    async with at.mirroring() as controller:
+        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "DeletionsWithheld"))
+        monkeypatch.setattr(withdrawal, "SECOND_LOOK", AT_ONCE)
+        await at.west.namespace("new")
+        await asyncio.wait_for(running.wait(), 10)
+        for name in ("one", "two", "three"):  # each makes a pass that finds the second look due
+            await at.west.namespace(name)
+        await until(
+            lambda: answer(controller.home.seen),
+            lambda seen: seen is not None and Key("", "three") in seen.namespaces.items,
+        )
+        assert begun == 1
+        ended.set()
+        await until(at.mirror, lambda found: found is None)
+        await at.east.service("later")
+        await until(lambda: at.west.addresses("later-east"), lambda found: found == ALIVE)
 
 
 async def test_a_link_under_another_name_moves_its_mirrors(at: World) -> None:
@@ -331,6 +411,22 @@ async def test_new_credentials_take_effect_without_a_restart(at: World) -> None:
         await at.secret("east", at.east)
         await mirrored(at)
         await until(lambda: at.condition("CredentialsValid"), lambda found: found == ("True", "Accepted"))
+
+
+async def test_a_kubeconfig_that_says_the_same_in_other_words_disturbs_nothing(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+        access = at.east.server.access
+        assert access.token is not None
+        again = render(access.server, access.ca_data, access.token, user="u", cluster="c", namespace="other")
+        name = "cluster-credentials-east"
+        await at.west.api.patch(SECRET, "jackstay", name, {"data": kubeconfig(again)})
+        await at.west.namespace("later")
+        await at.east.namespace("later")
+        await at.east.service("later", namespace="later")
+        await until(lambda: at.west.find(SERVICE, "later-east", "later"), lambda found: found is not None)
 
 
 async def test_a_link_with_mistakes_says_them_all_and_works_once_they_are_mended(at: World) -> None:
