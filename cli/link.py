@@ -3,8 +3,10 @@
 import asyncio
 import ipaddress
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -39,7 +41,7 @@ from cluster.errors import ClusterError, NotFound
 from cluster.kinds import LINK, SERVICE
 from cluster.kubeconfig import Access, RefusedKubeconfig, local, render
 from cluster.objects import Malformed, Service, ServicePort
-from process.address import is_ip
+from process.address import is_ip, refused_range
 
 EXPORTED = "mirror.linkerd.io/exported=true"
 REMOTE_DISCOVERY = "mirror.linkerd.io/exported=remote-discovery"
@@ -109,6 +111,15 @@ def manifests(wanted: Wanted, gateway: Service, kubeconfig: bytes) -> tuple[Mani
         credentials_secret(credentials, wanted.namespace, kubeconfig),
         manifest(LINK, wanted.cluster_name, wanted.namespace, annotations=CREATED_BY, spec=spec),
     )
+
+
+def only_from_here(server: str, addresses: Iterable[str]) -> Iterator[str]:
+    """What of a link can be reached from its own machine only, as sentences: a mirror refuses it."""
+    hosts = [("API server", urlsplit(server).hostname or "", "--api-server-address")]
+    hosts += [("gateway", address, "--gateway-addresses") for address in addresses]
+    for what, host, option in hosts:
+        if host == "localhost" or (is_ip(host) and refused_range(host, allow_loopback=False)):
+            yield f"no other cluster reaches the {what} at {host}: say where it can, with {option}"
 
 
 def _check_name(name: str) -> None:
@@ -289,9 +300,10 @@ def command(
         excluded_annotations=_listed(excluded_annotations),
     )
     with explained(ClusterError, RefusedKubeconfig, OSError, Malformed):
+        access = local(kubeconfig, context)
         gateway, credentials = asyncio.run(
             read(
-                local(kubeconfig, context),
+                access,
                 namespace=namespace,
                 gateway_name=gateway_name,
                 service_account=service_account,
@@ -300,4 +312,6 @@ def command(
             )
         )
     made = manifests(wanted, gateway, credentials)
+    for sentence in only_from_here(api_server_address or access.server, _addresses(wanted, gateway)):
+        typer.echo(f"jackstay: {sentence}", err=True)
     typer.echo(as_yaml(made) if output is ManifestFormat.YAML else as_json(made), nl=False)

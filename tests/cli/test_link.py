@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from cli.errors import CliError
-from cli.link import Wanted, manifests
+from cli.link import Wanted, manifests, only_from_here
 from cli.manifests import as_json, as_yaml, gateway_service
 from cluster.objects import Metadata, Service, ServicePort
 
@@ -106,3 +106,13 @@ def test_both_forms_hold_the_same_objects() -> None:
     made = manifests(EAST, GATEWAY, b"kubeconfig")
     assert list(yaml.safe_load_all(as_yaml(made))) == list(made)
     assert as_json(made).count('"apiVersion"') == 2
+
+
+def test_addresses_that_lead_nowhere_from_another_cluster_are_named() -> None:
+    sentences = list(only_from_here("https://127.0.0.1:6443", ("203.0.113.7", "::1")))
+    assert sentences == [
+        "no other cluster reaches the API server at 127.0.0.1: say where it can, with --api-server-address",
+        "no other cluster reaches the gateway at ::1: say where it can, with --gateway-addresses",
+    ]
+    assert list(only_from_here("https://localhost:6443", ())) != []
+    assert list(only_from_here("https://[2001:db8::1]:6443", ("gw.example.com",))) == []

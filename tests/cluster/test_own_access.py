@@ -90,6 +90,8 @@ def test_a_pod_has_its_own_access(files: Path) -> None:
     assert (access.token, access.namespace) == (None, "jackstay")
     with pytest.raises(RefusedKubeconfig, match="pod"):
         in_cluster(files, environment={})
+    with pytest.raises(FileNotFoundError, match="this pod has no service account token"):
+        in_cluster(files / "elsewhere", environment=environment)
 
 
 @pytest.mark.parametrize(
