@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.conftest import Two
-from tests.e2e.site import eventually
+from tests.e2e.site import Failed, eventually
 
 KNOCK = (Path(__file__).parent / "knock.py").read_text()
 GREETING = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
@@ -30,6 +32,30 @@ def test_pods_run_as_nobody_and_restart_never(two: Two, installed: dict[str, str
                 *("python3", "-c", "import os; print(os.getuid(), os.access('/', os.W_OK))"),
             )
             assert identity.split() == ["2102", "False"]
+
+
+@pytest.mark.parametrize(
+    ("account", "question"),
+    [
+        ("jackstay-gateway", ("get", "secrets", "-n", "jackstay")),
+        ("jackstay-gateway", ("update", "services", "-A")),
+        ("jackstay-mirror", ("list", "secrets", "-A")),
+        ("jackstay-mirror", ("delete", "secrets", "-n", "jackstay")),
+        ("jackstay-mirror", ("create", "namespaces")),
+        ("jackstay-remote-access", ("list", "secrets", "-A")),
+        ("jackstay-remote-access", ("create", "services", "-A")),
+        (
+            "jackstay-remote-access",
+            ("create", "serviceaccounts/jackstay-gateway", "--subresource=token", "-n", "jackstay"),
+        ),
+    ],
+)
+def test_nobody_may_do_what_is_not_theirs(
+    two: Two, installed: dict[str, str], account: str, question: tuple[str, ...]
+) -> None:
+    who = f"--as=system:serviceaccount:jackstay:{account}"
+    with pytest.raises(Failed, match=r"ended with 1:\nno\n"):
+        two.east.kubectl("auth", "can-i", *question, who)
 
 
 def test_the_mirror_s_endpoints_are_the_gateway_s_address(two: Two, exported: str) -> None:
