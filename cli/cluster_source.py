@@ -6,8 +6,7 @@ API server is away the last one holds.
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,13 +25,16 @@ from cluster.watch import Informer
 from gateway.metrics import DataPathMetrics
 from gateway.routes import RouteTable, TargetTable
 from mirror.exports import routes
-from mirror.link import InvalidLink, LinkSpec, parse
+from mirror.link import Door, doors
 from mirror.marks import MIRRORED_SERVICE
 from mirror.targets import targets
 
 log = structlog.get_logger()
 
 _API_SERVER = Key("default", "kubernetes")
+MOST_NAMED = 20
+"""Of what comes and goes at once, so many are named in the log."""
+
 _MIRRORS = f"{MIRRORED_SERVICE}=true"
 
 
@@ -83,10 +85,10 @@ async def follow_routes(
                 forbidden=_addresses_of_api_server(parts),
             )
             if table != before:
-                before = table
                 await took(table)
                 metrics.reloaded("routes", taken=True)
-                log.info("routes.loaded", cluster=str(own.access), exported=sorted(_names(table)))
+                _tell("routes.loaded", own, _names(before), _names(table))
+                before = table
 
 
 async def follow_targets(
@@ -100,18 +102,21 @@ async def follow_targets(
         links = Informer(cluster, LINK, Link.from_dict, namespace=own.namespace, changed=look.set)
         _start(tasks, services, endpoints, links)
         before: TargetTable | None = None
+        known: Mapping[str, Door] = {}
         async for _ in _looks(look):
             if services.snapshot is None or endpoints.snapshot is None or links.snapshot is None:
                 continue
+            known = doors(links.snapshot.items.values(), known)
             table = targets(
                 services.snapshot.items.values(),
                 endpoints.snapshot.items.values(),
-                _valid(links.snapshot.items.values(), allow_loopback=own.allow_loopback),
+                known,
             )
             if table != before:
-                before = table
                 await took(table)
                 metrics.reloaded("targets", taken=True)
+                _tell("targets.loaded", own, _targets(before), _targets(table))
+                before = table
 
 
 def _mirrors(cluster: Cluster, kind: Kind, parse: Callable[[Raw], Any], look: asyncio.Event) -> Informer[Any]:
@@ -131,13 +136,6 @@ async def _looks(look: asyncio.Event) -> AsyncIterator[None]:
         yield
 
 
-def _valid(links: Iterable[Link], *, allow_loopback: bool) -> Iterator[LinkSpec]:
-    """Links without mistakes. What is wrong with the others stands in their status."""
-    for link in links:
-        with contextlib.suppress(InvalidLink):
-            yield parse(link, allow_loopback=allow_loopback)
-
-
 def _addresses_of_api_server(slices: Iterable[EndpointSlice]) -> frozenset[str]:
     """Nobody's backend, whoever writes slices that name them."""
     return frozenset(
@@ -149,5 +147,18 @@ def _addresses_of_api_server(slices: Iterable[EndpointSlice]) -> frozenset[str]:
     )
 
 
-def _names(table: RouteTable) -> Iterator[str]:
-    return (f"{service}:{port}" for service, port in table.routes)
+def _tell(event: str, own: OwnCluster, before: frozenset[str], now: frozenset[str]) -> None:
+    """What came and went, the first of each; where nothing did (addresses have changed), not at info."""
+    say = log.debug if before == now and now else log.info
+    came, gone = sorted(now - before), sorted(before - now)
+    names = {name: found[:MOST_NAMED] for name, found in (("came", came), ("gone", gone)) if found}
+    say(event, cluster=str(own.access), count=len(now), more=len(came), fewer=len(gone), **names)
+
+
+def _names(table: RouteTable | None) -> frozenset[str]:
+    return frozenset(f"{service}:{port}" for service, port in table.routes) if table else frozenset()
+
+
+def _targets(table: TargetTable | None) -> frozenset[str]:
+    found = table.targets.values() if table else ()
+    return frozenset(f"{target.service}:{target.port} in {target.cluster}" for target in found)

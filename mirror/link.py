@@ -7,7 +7,7 @@ nowhere else; a Link with a mistake changes nothing, rather than something by ha
 
 import ipaddress
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeVar
 
@@ -15,6 +15,7 @@ from cluster.objects import Link
 from cluster.reading import Fields, Malformed
 from mirror import marks
 from mirror.copying import Patterns
+from mirror.link_fields import count, duration, listed, path, port
 from mirror.selectors import NOTHING, Selector
 from process.address import is_ip, refused_range
 
@@ -87,6 +88,16 @@ class LinkSpec:
     """The uid of the cluster that it led to when it was first read; "" if it never was."""
 
 
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Of a Link what the data path has to know: whom to believe at the gateway's addresses."""
+
+    uid: str
+    cluster: str
+    gateway_identity: str
+    protocol: Protocol = "jackstay/1"
+
+
 def keeps_mirrors(link: Link) -> bool:
     """Whether what *link* made is to stay when it is removed."""
     return link.metadata.annotations.get(marks.KEEP_MIRRORS) == "true"
@@ -101,6 +112,23 @@ def parse(link: Link, *, allow_loopback: bool = False, domain: str = "cluster.lo
     return _Reader(link, allow_loopback=allow_loopback, domain=domain).spec()
 
 
+def doors(links: Iterable[Link], before: Mapping[str, Door]) -> dict[str, Door]:
+    """
+    The doors of *links*, by their uids.
+
+    A mistake elsewhere in a Link is none here; after one that matters its door is as *before*.
+    """
+    found: dict[str, Door] = {}
+    for link in links:
+        uid = link.metadata.uid
+        try:
+            found[uid] = _Reader(link, allow_loopback=False, domain="").door()
+        except InvalidLink:
+            if uid in before:
+                found[uid] = before[uid]
+    return found
+
+
 class _Reader:
     """Reads field by field and remembers what was wrong."""
 
@@ -110,6 +138,20 @@ class _Reader:
         self._loopback = allow_loopback
         self._default_domain = domain
         self._mistakes: list[str] = []
+
+    def door(self) -> Door:
+        """Raises InvalidLink with the mistakes in what it is made of."""
+        door = Door(
+            uid=self._link.metadata.uid,
+            cluster=self._try(self._cluster, ""),
+            gateway_identity=self._try(
+                lambda: self._identity(needed=bool(self._fields.text("gatewayAddress").strip())), ""
+            ),
+            protocol=self._try(self._protocol, "jackstay/1"),
+        )
+        if self._mistakes:
+            raise InvalidLink(tuple(self._mistakes))
+        return door
 
     def spec(self) -> LinkSpec:
         metadata, fields = self._link.metadata, self._fields
@@ -122,7 +164,7 @@ class _Reader:
             domain=self._try(self._domain, ""),
             credentials=self._try(lambda: fields.required("clusterCredentialsSecret"), ""),
             gateways=gateways,
-            gateway_port=self._try(lambda: _port(fields, "gatewayPort", 4143), 4143),
+            gateway_port=self._try(lambda: port(fields, "gatewayPort", 4143), 4143),
             gateway_identity=self._try(lambda: self._identity(needed=bool(gateways)), ""),
             probe=self._probe() if gateways else None,
             selector=self._selector("selector"),
@@ -130,8 +172,8 @@ class _Reader:
             federated_selector=self._selector("federatedServiceSelector"),
             excluded_labels=self._try(lambda: fields.texts("excludedLabels"), ()),
             excluded_annotations=self._try(lambda: fields.texts("excludedAnnotations"), ()),
-            copied_keys=_listed(metadata.annotations.get(marks.COPIED_KEYS, "")),
-            namespaces=frozenset(_listed(metadata.annotations.get(marks.NAMESPACES, ""))),
+            copied_keys=listed(metadata.annotations.get(marks.COPIED_KEYS, "")),
+            namespaces=frozenset(listed(metadata.annotations.get(marks.NAMESPACES, ""))),
             protocol=self._try(self._protocol, "jackstay/1"),
             remote_uid=metadata.annotations.get(marks.REMOTE_UID, ""),
         )
@@ -162,7 +204,7 @@ class _Reader:
         return domain
 
     def _gateways(self) -> tuple[str, ...]:
-        hosts = tuple(dict.fromkeys(map(_host, _listed(self._fields.text("gatewayAddress")))))
+        hosts = tuple(dict.fromkeys(map(_host, listed(self._fields.text("gatewayAddress")))))
         for host in hosts:
             refused = refused_range(host, allow_loopback=self._loopback) if is_ip(host) else None
             if refused:
@@ -196,11 +238,11 @@ class _Reader:
             self._mistakes.append(str(mistake))
             return None
         spec = ProbeSpec(
-            path=self._try(lambda: _path(probe), ""),
-            port=self._try(lambda: _port(probe, "port", 4191), 4191),
-            period=self._try(lambda: _duration(probe, "period", 3.0), 3.0),
-            timeout=self._try(lambda: _duration(probe, "timeout", 30.0), 30.0),
-            threshold=self._try(lambda: _count(probe, "failureThreshold", 3), 3),
+            path=self._try(lambda: path(probe), ""),
+            port=self._try(lambda: port(probe, "port", 4191), 4191),
+            period=self._try(lambda: duration(probe, "period", 3.0), 3.0),
+            timeout=self._try(lambda: duration(probe, "timeout", 30.0), 30.0),
+            threshold=self._try(lambda: count(probe, "failureThreshold", 3), 3),
         )
         return spec if spec.path else None
 
@@ -210,62 +252,10 @@ def _host(text: str) -> str:
     return str(ipaddress.ip_address(text)) if is_ip(text) else text.lower()
 
 
-def _port(fields: Fields, name: str, default: int) -> int:
-    port = _count(fields, name, default)
-    if port > 65535:
-        raise Malformed(f"{fields.where}.{name} is {port}, not a port from 1 to 65535")
-    return port
-
-
-def _count(fields: Fields, name: str, default: int) -> int:
-    """A whole number of 1 or more, written as a text (as Linkerd has it) or as a number."""
-    value = fields.number_or_text(name)
-    if value is None or value == "":
-        return default
-    text = str(value).strip()
-    if not _NUMBER.fullmatch(text) or int(text) == 0:
-        raise Malformed(f"{fields.where}.{name} is {text[:40]!r}, not a whole number from 1 on")
-    return int(text)
-
-
-def _duration(fields: Fields, name: str, default: float) -> float:
-    """Seconds, of a text such as `3s` or `1m30s`."""
-    text = fields.text(name).strip()
-    if not text:
-        return default
-    if not _DURATION.fullmatch(text):
-        raise Malformed(f"{fields.where}.{name} is {text[:40]!r}, not a duration such as 3s or 1m30s")
-    seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(text))
-    if not SHORTEST <= seconds <= LONGEST:
-        raise Malformed(
-            f"{fields.where}.{name} is {text[:40]!r}, not between {SHORTEST} s and {LONGEST:.0f} s"
-        )
-    return seconds
-
-
-def _path(fields: Fields) -> str:
-    path = fields.text("path").strip()
-    if path and not _PATH.fullmatch(path):
-        raise Malformed(f"{fields.where}.path is {path[:40]!r}, not a path such as /ready")
-    return path
-
-
-def _listed(text: str) -> tuple[str, ...]:
-    """What stands between the commas, trimmed, each once, in the order of its first mention."""
-    return tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
-
-
 LONGEST_CLUSTER = 50
 """So that a service's mirror has a name of at most 63 characters in which the service can be told."""
 
 _PROTOCOLS: dict[str, Protocol] = {"jackstay/1": "jackstay/1", "transport.l5d.io/v1": "transport.l5d.io/v1"}
 
-SHORTEST, LONGEST = 0.01, 3600.0
-
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_]([-\w]*[a-z0-9])?(\.[a-z0-9_]([-\w]*[a-z0-9])?)*\.?", re.ASCII)
-_NUMBER = re.compile(r"[0-9]{1,9}")
-_PATH = re.compile(r"/[!-~]*")
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h)")
-_DURATION = re.compile(rf"(?:{_PART.pattern})+")
-_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -5,47 +5,48 @@ from collections.abc import Iterable, Iterator, Mapping
 from cluster.objects import Endpoints, Key, Service, ServicePort
 from gateway.routes import Target, TargetTable
 from mirror import marks
-from mirror.link import LinkSpec
+from mirror.link import Door
 from mirror.naming import mirror_key, remote_key
 from process.address import Address, is_ip
 
 
 def targets(
-    services: Iterable[Service], endpoints: Iterable[Endpoints], links: Iterable[LinkSpec]
+    services: Iterable[Service], endpoints: Iterable[Endpoints], doors: Mapping[str, Door]
 ) -> TargetTable:
     """
-    A target for each port of each mirror among *services* whose Link is there.
+    A target for each port of each mirror among *services* that leads through one of *doors*.
 
-    Addresses come from the mirror's Endpoints, the identity that has to be proven at them from the
-    Link: whoever may write Endpoints in some namespace does not choose whom we believe.
+    Those are by the uid of their Links: a mirror is of the Link whose uid it bears, since two Links may
+    call their clusters the same. Addresses come from the mirror's Endpoints, the identity that has to be
+    proven at them from the Link: whoever may write Endpoints in some namespace does not choose whom we
+    believe.
     """
-    by_cluster = {link.cluster: link for link in links}
     by_key = {found.metadata.key: found for found in endpoints}
     found: dict[Address, Target] = {}
     for service in sorted(services, key=lambda service: service.metadata.key):
-        link = by_cluster.get(service.metadata.labels.get(marks.CLUSTER_NAME, ""))
-        if link is not None and is_ip(service.cluster_ip):
-            found |= _targets(service, by_key.get(service.metadata.key), link)
+        door = doors.get(service.metadata.labels.get(marks.LINK_UID, ""))
+        if door is not None and is_ip(service.cluster_ip):
+            found |= _targets(service, by_key.get(service.metadata.key), door)
     return TargetTable.of(found)
 
 
-def _targets(service: Service, endpoints: Endpoints | None, link: LinkSpec) -> Mapping[Address, Target]:
+def _targets(service: Service, endpoints: Endpoints | None, door: Door) -> Mapping[Address, Target]:
     """None for what does not stand for a Service of that Link's cluster."""
     metadata = service.metadata
     name = metadata.annotations.get(marks.REMOTE_NAME, "")
     remote = remote_key(name)
-    if metadata.labels.get(marks.MIRRORED_SERVICE) != "true" or not link.gateway_identity or remote is None:
+    if metadata.labels.get(marks.MIRRORED_SERVICE) != "true" or not door.gateway_identity or remote is None:
         return {}
-    if mirror_key(Key(metadata.namespace, remote.name), link.cluster) != metadata.key:
+    if mirror_key(Key(metadata.namespace, remote.name), door.cluster) != metadata.key:
         return {}
     return {
         Address(service.cluster_ip, port.port): Target(
             service=name,
             port=port.port,
             gateways=tuple(sorted(_gateways(endpoints, port))),
-            gateway_identity=link.gateway_identity,
-            cluster=link.cluster,
-            protocol=link.protocol,
+            gateway_identity=door.gateway_identity,
+            cluster=door.cluster,
+            protocol=door.protocol,
         )
         for port in service.ports
         if port.protocol == "TCP"

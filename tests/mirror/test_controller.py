@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -15,7 +16,7 @@ from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, LEASE, LINK, NAMESPACE, SEC
 from cluster.kubeconfig import render
 from cluster.local import LocalCluster
 from cluster.metadata import Raw
-from cluster.objects import Key, Service
+from cluster.objects import Service
 from mirror import marks, withdrawal
 from mirror.credentials import access
 from mirror.gateway_addresses import Unresolved
@@ -36,6 +37,26 @@ AT_ONCE = 1e-6
 async def two_clusters() -> AsyncIterator[World]:
     async with world() as made:
         yield made
+
+
+@pytest.fixture
+def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """When workers looked at their Link and its Secret."""
+    times: list[float] = []
+
+    def noted(*args: Any, **more: Any) -> Any:
+        times.append(time.monotonic())
+        return access(*args, **more)
+
+    monkeypatch.setattr("mirror.worker.access", noted)
+    return times
+
+
+async def occasion(at: World, looks: list[float], name: str) -> None:
+    """Give the workers something new to look at, and wait until one has."""
+    before = len(looks)
+    await at.west.namespace(name)
+    await until(lambda: answer(len(looks)), lambda count: count > before)
 
 
 async def mirrored(at: World) -> Service:
@@ -265,16 +286,8 @@ async def test_a_second_look_that_lacks_it_too_deletes_it(at: World, monkeypatch
 
 @pytest.mark.parametrize("lost", ["credentials", "lease"])
 async def test_a_second_look_that_cannot_be_taken_is_waited_for_without_looking(
-    at: World, monkeypatch: pytest.MonkeyPatch, lost: str
+    at: World, monkeypatch: pytest.MonkeyPatch, looks: list[float], lost: str
 ) -> None:
-    looks = 0
-
-    def counted(*args: Any, **more: Any) -> Any:
-        nonlocal looks
-        looks += 1
-        return access(*args, **more)
-
-    monkeypatch.setattr("mirror.worker.access", counted)
     await at.link()
     await at.east.service()
     async with at.mirroring():
@@ -290,16 +303,14 @@ async def test_a_second_look_that_cannot_be_taken_is_waited_for_without_looking(
             await at.west.api.patch(LEASE, "jackstay", "jackstay-mirror", {"spec": spec})
             await until(lambda: answer(controller.leadership.ours), lambda ours: not ours)
         monkeypatch.setattr(withdrawal, "SECOND_LOOK", AT_ONCE)  # from now on it is due
-        before = looks
-        await at.west.namespace("new")
-        await until(lambda: answer(looks), lambda count: count > before)
-        before, asked = looks, len(at.gateways.asked)
+        await occasion(at, looks, "new")
+        before, asked = len(looks), len(at.gateways.asked)
         await until(lambda: answer(len(at.gateways.asked)), lambda count: count > asked + 20)
-        assert looks - before < 5
+        assert len(looks) - before < 5
 
 
 async def test_a_second_look_that_takes_long_is_waited_for(
-    at: World, monkeypatch: pytest.MonkeyPatch
+    at: World, monkeypatch: pytest.MonkeyPatch, looks: list[float]
 ) -> None:
     """Longer than there has to be between the two looks: what is begun anew each time never ends."""
     await at.link()
@@ -318,17 +329,13 @@ async def test_a_second_look_that_takes_long_is_waited_for(
         return await list_all(self, kind, **selected)
 
     monkeypatch.setattr(Cluster, "list", slowly)
-    async with at.mirroring() as controller:
+    async with at.mirroring():
         await until(lambda: at.condition("Synced"), lambda found: found == ("False", "DeletionsWithheld"))
         monkeypatch.setattr(withdrawal, "SECOND_LOOK", AT_ONCE)
         await at.west.namespace("new")
         await asyncio.wait_for(running.wait(), 10)
         for name in ("one", "two", "three"):  # each makes a pass that finds the second look due
-            await at.west.namespace(name)
-        await until(
-            lambda: answer(controller.home.seen),
-            lambda seen: seen is not None and Key("", "three") in seen.namespaces.items,
-        )
+            await occasion(at, looks, name)
         assert begun == 1
         ended.set()
         await until(at.mirror, lambda found: found is None)

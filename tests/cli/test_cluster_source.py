@@ -1,0 +1,90 @@
+"""The tables of the data path, as they follow from what a cluster holds."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import pytest
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from cli.cluster_source import OwnCluster, follow_routes, follow_targets
+from cluster.kinds import LINK
+from gateway.metrics import DataPathMetrics
+from gateway.routes import RouteTable, TargetTable
+from tests.support.clusters import IDENTITY, Site, World, until, world
+
+T = TypeVar("T", RouteTable, TargetTable)
+
+Follow = Callable[[OwnCluster, Callable[[T], Awaitable[None]], DataPathMetrics], Awaitable[None]]
+
+
+@pytest.fixture(name="at")
+async def two_clusters() -> AsyncIterator[World]:
+    async with world() as made:
+        yield made
+
+
+@pytest.fixture(name="told")
+def what_is_logged() -> Iterator[list[Any]]:
+    with capture_logs() as told:
+        yield told
+
+
+@asynccontextmanager
+async def following(follow: Follow[T], site: Site) -> AsyncIterator[list[T]]:
+    """The tables that *follow* hands out, the newest last, for as long as the block lasts."""
+    tables: list[T] = []
+
+    async def took(table: T) -> None:
+        tables.append(table)
+
+    own = OwnCluster(site.server.access, "jackstay", "cluster.local", allow_loopback=True)
+    following = asyncio.ensure_future(follow(own, took, DataPathMetrics(CollectorRegistry(), "inbound")))
+    try:
+        yield tables
+    finally:
+        following.cancel()
+        await asyncio.wait([following])
+
+
+async def newest(tables: list[T], wanted: Callable[[T], bool]) -> T:
+    async def look() -> list[T]:
+        return tables[-1:]
+
+    return (await until(look, lambda found: bool(found) and wanted(found[0])))[0]
+
+
+async def test_a_mistake_in_a_link_takes_no_target_away(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring(), following(follow_targets, at.west) as tables:
+        before = await newest(tables, lambda table: any(target.gateways for target in table.targets.values()))
+        change = {"spec": {"gatewayIdentity": "no name!", "probeSpec": {"period": "often"}}}
+        await at.west.api.patch(LINK, "jackstay", "east", change)
+        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "InvalidLink"))
+        await at.east.service("later")
+        assert tables[-1] == before
+        await at.west.api.patch(LINK, "jackstay", "east", {"spec": {"gatewayIdentity": IDENTITY}})
+        async with following(follow_targets, at.west) as fresh:  # a proxy that begins while it is wrong
+            assert await newest(fresh, lambda table: bool(table.targets)) == before
+
+
+async def test_what_is_exported_is_told_once_and_then_what_came_and_went(at: World, told: list[Any]) -> None:
+    await at.east.service("web")
+    async with following(follow_routes, at.east) as tables:
+        await newest(tables, lambda table: len(table.routes) == 1)
+        await at.east.service("podinfo")
+        await newest(tables, lambda table: len(table.routes) == 2)
+        await at.east.export("web", exported=False)
+        await newest(tables, lambda table: len(table.routes) == 1)
+    loaded = [line for line in told if line["event"] == "routes.loaded" and line["log_level"] == "info"]
+    shown = [
+        (line["count"], line["more"], line["fewer"], line.get("came"), line.get("gone")) for line in loaded
+    ]
+    assert [line for line in shown if any(line[1:3])] == [
+        (1, 1, 0, ["web.test.svc.cluster.local:9898"], None),
+        (2, 1, 0, ["podinfo.test.svc.cluster.local:9898"], None),
+        (1, 0, 1, None, ["web.test.svc.cluster.local:9898"]),
+    ]
