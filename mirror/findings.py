@@ -7,7 +7,7 @@ from cluster.objects import Key
 from mirror.link import InvalidLink
 from mirror.observed import Observed
 from mirror.setbacks import Setbacks
-from mirror.status import Finding, Mirrored
+from mirror.status import Finding, Mirrored, Report
 from mirror.token import Lifetime
 from mirror.wanted import Desired, Mirror
 
@@ -35,6 +35,11 @@ def credentials(
 
 def _moment(token: Lifetime) -> str:
     return f"{token.ends:%Y-%m-%d %H:%M} UTC"
+
+
+def not_asked(refused: Finding) -> Finding:
+    """Nobody asks the other cluster, since the credentials are *refused*."""
+    return Finding(ok=None, reason="NoCredentials", message=f"nobody asks it: {refused.message}")
 
 
 def reachable(failure: ClusterError | None, *, complete: bool) -> Finding | None:
@@ -84,5 +89,16 @@ def synced(
     return Finding(ok=True, reason="Synced", message=f"{are} mirrored")
 
 
-def invalid(mistakes: InvalidLink) -> Finding:
-    return Finding(ok=False, reason="InvalidLink", message=str(mistakes))
+def invalid(mistakes: InvalidLink, *, goes_on: bool) -> Finding:
+    """*goes_on*: what the Link said before is known, and still holds."""
+    as_before = "; until this is mended everything goes on as the Link last said it" if goes_on else ""
+    return Finding(ok=False, reason="InvalidLink", message=f"{mistakes}{as_before}")
+
+
+def nothing_asked(generation: int, mistakes: InvalidLink | None) -> Report:
+    """Of a Link that we never knew without mistakes (or not at all yet): then nobody asks anybody."""
+    if mistakes is None:
+        return Report(generation)
+    unasked = Finding(ok=None, reason="InvalidLink", message="nobody asks: the Link cannot be read")
+    synced = invalid(mistakes, goes_on=False)
+    return Report(generation, credentials=unasked, remote=unasked, gateway=unasked, synced=synced)

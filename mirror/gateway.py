@@ -15,7 +15,7 @@ from mirror.metrics import Metrics
 from mirror.observed import GatewayAddress
 from mirror.probing import Probe, keep_probing
 from mirror.settings import Settings
-from mirror.status import GatewayReport
+from mirror.status import GatewayReport, NoGateway
 from process.address import Address, is_ip
 
 UNKNOWN = Liveness()
@@ -81,10 +81,10 @@ class Gateway:
             for address, liveness in self._beliefs(spec, status).items()
         )
 
-    def report(self, spec: LinkSpec, status: Mapping[str, Any]) -> GatewayReport | None:
-        """For the Link's status; None if it has no gateway."""
+    def report(self, spec: LinkSpec, status: Mapping[str, Any]) -> GatewayReport | NoGateway:
+        """For the Link's status."""
         if not spec.gateways:
-            return None
+            return NoGateway()
         return GatewayReport(
             addresses=self._beliefs(spec, status),
             probed=spec.probe is not None,

@@ -5,6 +5,7 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from mirror.liveness import Liveness
+from mirror.status import GatewayReport, NoGateway, Report
 
 LATENCIES = tuple(float(step * scale) for scale in (1, 10, 100, 1000, 10_000) for step in (1, 2, 3, 4, 5))
 """Milliseconds."""
@@ -73,14 +74,18 @@ class Metrics:
             self._latency.labels(cluster).set(milliseconds)
             self._latencies.labels(cluster).observe(milliseconds)
 
-    def gateway(self, cluster: str, *, probed: bool, alive: bool | None) -> None:
-        """Whether the gateway is probed at all, and the verdict, if there is one."""
-        self._enabled.labels(cluster).set(int(probed))
-        if alive is not None:
-            self._alive.labels(cluster).set(int(alive))
-
-    def reachable(self, cluster: str, *, reachable: bool) -> None:
-        self._reachable.labels(cluster).set(int(reachable))
+    def reported(self, cluster: str, report: Report) -> None:
+        """What is known of the Link to *cluster*, whether it is ours to write or not."""
+        if report.remote is not None:
+            self._reachable.labels(cluster).set(int(bool(report.remote.ok)))
+        match report.gateway:
+            case GatewayReport(probed=probed, alive=alive):
+                self._enabled.labels(cluster).set(int(probed))
+                if alive is not None:
+                    self._alive.labels(cluster).set(int(alive))
+            case NoGateway():
+                for series in (self._enabled, self._alive, self._latency):
+                    series.remove_by_labels({CLUSTER: cluster})
 
     def token_ends(self, cluster: str, at: datetime) -> None:
         self._token_ends.labels(cluster).set(at.timestamp())

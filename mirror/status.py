@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from cluster.metadata import Raw
 from cluster.objects import Key, time_text
 from cluster.reading import Fields, Malformed
 from mirror.liveness import Liveness
 from process.address import Address
-
-Raw = dict[str, Any]
-"""JSON, as it stands in the object."""
 
 CONTROLLER = "linkerd.io/service-mirror"
 """As Linkerd's own controller signs, for the tools that look for it."""
@@ -29,9 +27,9 @@ LONGEST_MESSAGE = 1024
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that is so or not, and why."""
+    """One thing that is so or not, and why. None: that cannot be known, which is a finding too."""
 
-    ok: bool
+    ok: bool | None
     reason: str
     message: str = ""
 
@@ -76,7 +74,7 @@ class GatewayReport:
         whys = [
             f"{address}: {liveness.because}"
             for address, liveness in self.addresses.items()
-            if not liveness.alive
+            if not liveness.alive and liveness.because
         ]
         message = "; ".join([*whys, *self.mistakes])
         if self.alive:
@@ -85,15 +83,20 @@ class GatewayReport:
 
 
 @dataclass(frozen=True, slots=True)
+class NoGateway:
+    """The Link has none: there is nothing to say about one."""
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
-    """What is known of a Link now. None: nothing, and what the status said before stands."""
+    """What is known of a Link now. Where there is None the status says what it said before."""
 
     generation: int
     credentials: Finding | None = None
     remote: Finding | None = None
     synced: Finding | None = None
-    gateway: GatewayReport | None = None
-    """None also for a Link without gateway."""
+    gateway: GatewayReport | NoGateway | Finding | None = None
+    """A Finding: why nothing can be known of it."""
 
     services: Mapping[Key, Mirrored] | None = None
     mirrors: int | None = None
@@ -103,17 +106,18 @@ class Report:
 def status(before: Mapping[str, Any], report: Report, now: datetime) -> Raw:
     """The status that *report* calls for, after *before*. Equal to *before* if nothing has changed."""
     time = time_text(now)
+    gateway = report.gateway
     findings = {
         "CredentialsValid": report.credentials,
         "RemoteReachable": report.remote,
-        "GatewayAlive": report.gateway.finding if report.gateway else None,
+        "GatewayAlive": gateway.finding if isinstance(gateway, GatewayReport) else gateway,
         "Synced": report.synced,
     }
     after: Raw = {"federatedServices": before["federatedServices"]} if "federatedServices" in before else {}
     if conditions := _conditions(_list(before, "conditions"), findings, report.generation, time):
         after["conditions"] = conditions
-    if gateway := _gateway(_map(before, "gateway"), report, time):
-        after["gateway"] = gateway
+    if shown := _gateway(_map(before, "gateway"), gateway, report.mirrors, time):
+        after["gateway"] = shown
     services = _services(_list(before, "mirrorServices"), report.services, time)
     if services or "mirrorServices" in before:
         after["mirrorServices"] = services
@@ -132,22 +136,25 @@ def change(before: Mapping[str, Any], after: Mapping[str, Any]) -> Raw:
 
 
 def _conditions(
-    before: list[Mapping[str, Any]], findings: Mapping[str, Finding | None], generation: int, time: str
+    before: list[Mapping[str, Any]],
+    findings: Mapping[str, Finding | NoGateway | None],
+    generation: int,
+    time: str,
 ) -> list[Raw]:
     known = {condition.get("type"): condition for condition in before}
     after = []
     for name, finding in findings.items():
-        if finding is not None:
+        if isinstance(finding, Finding):
             after.append(
                 {**_condition(name, finding, known.get(name), time), "observedGeneration": generation}
             )
-        elif name in known:
+        elif finding is None and name in known:
             after.append(dict(known[name]))
     return after
 
 
 def _condition(name: str, finding: Finding, before: Mapping[str, Any] | None, time: str) -> Raw:
-    said = "True" if finding.ok else "False"
+    said = "Unknown" if finding.ok is None else "True" if finding.ok else "False"
     since = time
     if before is not None and before.get("status") == said:
         since = before.get("lastTransitionTime") or time
@@ -160,18 +167,24 @@ def _condition(name: str, finding: Finding, before: Mapping[str, Any] | None, ti
     }
 
 
-def _gateway(before: Mapping[str, Any], report: Report, time: str) -> Raw:
-    gateway = report.gateway
-    if gateway is None:
-        return dict(before) if report.synced is None else {}
+def _gateway(
+    before: Mapping[str, Any],
+    gateway: GatewayReport | NoGateway | Finding | None,
+    mirrors: int | None,
+    time: str,
+) -> Raw:
+    if isinstance(gateway, NoGateway):
+        return {}
+    if not isinstance(gateway, GatewayReport):
+        return dict(before)
     alive = gateway.alive if gateway.probed else bool(gateway.addresses)
     after = {name: before[name] for name in ("alive", "services", "lastTransitionTime") if name in before}
     if alive is not None:
         if before.get("alive") != alive:
             after["lastTransitionTime"] = time
         after["alive"] = alive
-    if report.mirrors is not None:
-        after["services"] = report.mirrors
+    if mirrors is not None:
+        after["services"] = mirrors
     latencies = [
         found.latency for found in gateway.addresses.values() if found.alive and found.latency is not None
     ]

@@ -9,34 +9,31 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NoReturn
 
 import structlog
 
-from cluster.access import Access
 from cluster.errors import ClusterError
 from cluster.metadata import Raw
 from cluster.objects import Key, Link
 from mirror import findings, setbacks, withdrawal
-from mirror.credentials import access
-from mirror.crew import Crew, Work
+from mirror.crew import Crew
 from mirror.execute import execute
 from mirror.gateway import Gateway
 from mirror.gateway_addresses import Resolver
 from mirror.home import Home, Seen
 from mirror.link import InvalidLink, LinkSpec, keeps_mirrors, parse
 from mirror.link_object import LinkObject
+from mirror.linked_cluster import LinkedCluster
 from mirror.look import Look, first, resting
 from mirror.metrics import Metrics
-from mirror.observed import Observed, Remote
+from mirror.observed import Observed
 from mirror.plan import Action, plan, removal
 from mirror.probing import Probe
-from mirror.remote import RemoteCluster
-from mirror.renewal import Renewal
 from mirror.settings import Settings
-from mirror.status import Finding, Report
+from mirror.status import Report
 from mirror.wanted import wanted
 from mirror.written import Overlay
 
@@ -79,13 +76,14 @@ class LinkWorker:
             moved=self.ring,
             heard=self._news.set,
         )
-        self._remote: RemoteCluster | None = None
-        self._renewal: Renewal | None = None
-        self._known: Remote | None = None
-        """The other cluster as it was last seen whole, with whatever credentials."""
+        self._other = LinkedCluster(
+            around.home, around.settings, around.metrics, changed=self.ring, may_write=around.may_write
+        )
+        self._spec: LinkSpec | None = None
+        """What the Link said when it last said it without a mistake."""
 
-        self._refused: Finding | None = None
-        """Why there are no credentials to use."""
+        self._mistakes: InvalidLink | None = None
+        """What is wrong with it now."""
 
         self._overlay = Overlay()
         self._brake = withdrawal.Brake()
@@ -120,75 +118,39 @@ class LinkWorker:
         Whatever keeps us from it (a listing, the Lease, the Link, its Secret, a name) rings when it ends.
         """
         seen = self._around.home.seen
-        spec = self._spec()
         if seen is None:
             return
-        if isinstance(spec, LinkSpec):
-            crew.keep(self._works(spec, seen))
-            self._see_remote()
+        self._read()
+        spec = self._spec
+        if spec is not None:
+            works = {**self._gateway.works(spec, self.link.now.status), **self._other.works(spec, seen)}
+            crew.keep(works)
         if not self._around.may_write() or LINK_ITSELF in setbacks.holding(self._setbacks, now):
             return
         try:
             if self.link.leaving:
                 await self._leave(seen, now)
-            elif isinstance(spec, LinkSpec):
+            elif spec is not None:
                 await self._mirror(spec, seen, now)
         except ClusterError as error:  # of the Link itself; what befalls a mirror is dealt with below
             self._settle((), {LINK_ITSELF: error})
         else:
             self._settle((LINK_ITSELF,), {})
 
-    def _spec(self) -> LinkSpec | InvalidLink:
+    def _read(self) -> None:
+        """The Link as it is now; after a mistake we go on with what it last was without one."""
         settings = self._around.settings
         try:
-            return parse(
+            self._spec = parse(
                 self.link.now, allow_loopback=settings.allow_loopback, domain=settings.cluster_domain
             )
+            self._mistakes = None
         except InvalidLink as mistakes:
-            return mistakes
-
-    def _works(self, spec: LinkSpec, seen: Seen) -> dict[Hashable, Work]:
-        """What has to run, as Link and Secret now are."""
-        works = self._gateway.works(spec, self.link.now.status)
-        settings = self._around.settings
-        found = access(spec, seen.secrets.items, allow_loopback=settings.allow_loopback)
-        if isinstance(found, Finding):
-            self._refused = found
-            self._remote = None  # what it saw is old by the time there are credentials again
-            self._renewal = None
-            return works
-        self._refused = None
-        by = found.fingerprint  # what the work is kept by has to be what tells whether it is another
-        if self._remote is None or self._remote.access.fingerprint != by:
-            self._remote = RemoteCluster(found, changed=self.ring, pace=settings.pace)
-            self._renewal = self._renewing(spec, found)
-        assert self._renewal is not None
-        return {**works, ("remote", by): self._remote.run, ("token", by): self._renewal.run}
-
-    def _renewing(self, spec: LinkSpec, found: Access) -> Renewal:
-        home = self._around.home
-        renewal = Renewal(
-            access=found,
-            secret=Key(spec.namespace, spec.credentials),
-            secrets=lambda: home.seen.secrets.items if home.seen else {},
-            home=home.cluster,
-            may_write=self._around.may_write,
-        )
-        if renewal.lifetime is not None:
-            self._around.metrics.token_ends(spec.cluster, renewal.lifetime.ends)
-        return renewal
-
-    def _see_remote(self) -> None:
-        """Take in the other cluster; what is no longer followed proves nothing about what is gone."""
-        current = self._remote.seen if self._remote is not None else None
-        if current is not None:
-            self._known = current
-        elif self._known is not None:
-            self._known = replace(self._known, unbroken=False)
+            self._mistakes = mistakes
 
     async def _mirror(self, spec: LinkSpec, seen: Seen, now: float) -> None:
         """Bring the mirrors of this Link about."""
-        remote = self._known
+        remote = self._other.seen()
         if remote is None or not self._gateway.looked_up(spec):
             return
         await self.link.claim(remote.cluster_uid)
@@ -208,8 +170,8 @@ class LinkWorker:
         busy = frozenset(action.mirror for action in actions)
         self._look = Look(observed, desired, busy, withheld=len(self._brake.absent))
         again = self._brake.looks_again_at
-        if again is not None and again <= now and self._remote is not None:
-            self._remote.list_since(again)
+        if again is not None and again <= now:
+            self._other.list_since(again)
         await self._execute(spec.cluster, actions, now)
 
     async def _leave(self, seen: Seen, now: float) -> None:
@@ -270,47 +232,44 @@ class LinkWorker:
 
     async def _keep_status(self) -> NoReturn:
         """Write the Link's status whenever it would say something else, with a pause after each write."""
+        failures = 0
         while True:
             await self._news.wait()
             self._news.clear()
+            report = self._report()
+            if self._spec is not None:
+                self._around.metrics.reported(self._spec.cluster, report)
             if not self._around.may_write() or self.link.leaving:
                 continue
+            pause = self._around.settings.status_pause
             try:
-                written = await self.link.report(self._report(), datetime.now(UTC))
+                written = await self.link.report(report, datetime.now(UTC))
+                failures = 0
             except ClusterError as error:
                 log.warning("status.failed", link=self.link.now.metadata.name, because=str(error))
                 self._news.set()
-                written = True
+                written, pause = True, max(pause, setbacks.PAUSES.delay(failures, self._around.chance()))
+                failures += 1
             if written:
-                await asyncio.sleep(self._around.settings.status_pause)
+                await asyncio.sleep(pause)
 
     def _report(self) -> Report:
         """What is known now."""
-        generation = self.link.now.metadata.generation
-        spec = self._spec()
-        if isinstance(spec, InvalidLink):
-            return Report(generation, synced=findings.invalid(spec))
-        remote, status, look = self._remote, self.link.now.status, self._look
-        failure = remote.failure if remote is not None else None
-        complete = remote is not None and remote.seen is not None
-        gateway = self._gateway.report(spec, status)
-        if gateway is not None:
-            self._around.metrics.gateway(spec.cluster, probed=gateway.probed, alive=gateway.alive)
+        generation, spec, look = self.link.now.metadata.generation, self._spec, self._look
+        if spec is None:
+            return findings.nothing_asked(generation, self._mistakes)
         found = findings.services(look.observed, look.desired, self._setbacks) if look else None
+        synced = None
+        if self._mistakes is not None:
+            synced = findings.invalid(self._mistakes, goes_on=True)
+        elif look and found is not None:
+            synced = findings.synced(look.observed, found, unfinished=bool(look.busy), withheld=look.withheld)
         return Report(
             generation,
-            credentials=self._refused
-            or findings.credentials(
-                failure,
-                complete=complete,
-                token=self._renewal.lifetime if self._renewal else None,
-                cluster=spec.cluster,
-            ),
-            remote=None if self._refused else findings.reachable(failure, complete=complete),
-            synced=findings.synced(look.observed, found, unfinished=bool(look.busy), withheld=look.withheld)
-            if look and found is not None
-            else None,
-            gateway=gateway,
+            credentials=self._other.credentials(spec.cluster),
+            remote=self._other.reachable,
+            synced=synced,
+            gateway=self._gateway.report(spec, self.link.now.status),
             services=found,
             mirrors=look.mirrors if look else None,
         )

@@ -48,7 +48,7 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         times.append(time.monotonic())
         return access(*args, **more)
 
-    monkeypatch.setattr("mirror.worker.access", noted)
+    monkeypatch.setattr("mirror.linked_cluster.access", noted)
     return times
 
 
@@ -441,12 +441,67 @@ async def test_a_link_with_mistakes_says_them_all_and_works_once_they_are_mended
     await at.east.service()
     async with at.mirroring():
         await until(lambda: at.condition("Synced"), lambda found: found == ("False", "InvalidLink"))
-        message = (await at.status())["conditions"][0]["message"]
+        conditions = {each["type"]: each for each in (await at.status())["conditions"]}
+        assert {conditions[name]["status"] for name in ("RemoteReachable", "GatewayAlive")} == {"Unknown"}
+        message = conditions["Synced"]["message"]
         assert "gatewayPort" in message
         assert "probeSpec.period" in message
         mended = {"spec": {"gatewayPort": "4143", "probeSpec": {"period": "50ms"}}}
         await at.west.api.patch(LINK, "jackstay", "east", mended)
         await mirrored(at)
+
+
+async def test_after_a_mistake_everything_goes_on_as_the_link_last_said_it(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+        await synced(at)
+        mistaken = {"spec": {"probeSpec": {"period": "often"}, "selector": {"matchExpressions": "all"}}}
+        await at.west.api.patch(LINK, "jackstay", "east", mistaken)
+        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "InvalidLink"))
+        assert (await at.status())["gateway"]["alive"] is True
+        at.gateways.alive.clear()
+        await until(at.west.addresses, lambda found: found == DEAD)
+        await until(lambda: at.condition("GatewayAlive"), lambda found: found == ("False", "NotAnswering"))
+        assert (await at.status())["gateway"]["alive"] is False
+
+
+async def test_without_credentials_nothing_is_claimed_of_the_other_cluster(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+        await until(lambda: at.condition("RemoteReachable"), lambda found: found == ("True", "Answering"))
+        await until(lambda: answer(reachable(at)), lambda value: value == 1.0)
+        await at.west.api.delete(SECRET, "jackstay", "cluster-credentials-east")
+        await until(
+            lambda: at.condition("RemoteReachable"), lambda found: found == ("Unknown", "NoCredentials")
+        )
+        assert reachable(at) == 0.0
+
+
+def reachable(at: World) -> float | None:
+    return at.registry.get_sample_value("mirror_remote_reachable", {"target_cluster_name": "east"})
+
+
+async def test_who_does_not_write_has_the_same_metrics(at: World) -> None:
+    await at.link()
+    async with at.mirroring() as leading:
+        await until(lambda: answer(leading.leadership.ours), bool)
+        async with at.mirroring():  # its registry is the one of `at` now
+            await until(lambda: answer(reachable(at)), lambda value: value == 1.0)
+            labels = {"target_cluster_name": "east"}
+            await until(
+                lambda: answer(at.registry.get_sample_value("gateway_alive", labels)),
+                lambda value: value == 1.0,
+            )
+            at.gateways.alive.clear()
+            await until(
+                lambda: answer(at.registry.get_sample_value("gateway_alive", labels)),
+                lambda value: value == 0.0,
+            )
+            assert leading.leadership.ours
 
 
 async def test_a_missing_namespace_is_waited_for(at: World) -> None:

@@ -9,11 +9,13 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import generate_latest
 
+from mirror.findings import REACHABLE
 from mirror.http_probe import over_http
 from mirror.link import ProbeSpec
 from mirror.liveness import Liveness
 from mirror.metrics import Metrics
 from mirror.probing import ProbeFailed, keep_probing
+from mirror.status import Finding, GatewayReport, NoGateway, Report
 from process.address import Address
 
 AT = Address("203.0.113.7", 4143)
@@ -93,13 +95,14 @@ def test_metrics_have_linkerds_names_and_go_with_the_link() -> None:
     metrics.probed(
         "east", str(AT), answered.failed("refused", threshold=3)
     )  # D-24: counted below the threshold
-    metrics.gateway("east", probed=True, alive=True)
-    metrics.reachable("east", reachable=True)
+    gateway = GatewayReport({AT: answered})
+    metrics.reported("east", Report(1, remote=REACHABLE, gateway=gateway))
     metrics.wrote("east", "create", "Service")
     text = exposed(registry)
     for line in (
         'gateway_alive{target_cluster_name="east"} 1.0',
         'gateway_enabled{target_cluster_name="east"} 1.0',
+        'mirror_remote_reachable{target_cluster_name="east"} 1.0',
         'gateway_latency{target_cluster_name="east"} 12.0',
         'gateway_probe_latency_ms_bucket{le="10.0",target_cluster_name="east"} 0.0',
         'gateway_probe_latency_ms_bucket{le="20.0",target_cluster_name="east"} 1.0',
@@ -108,6 +111,9 @@ def test_metrics_have_linkerds_names_and_go_with_the_link() -> None:
         'gateway_probes{probe_successful="false",target_cluster_name="east"} 1.0',
     ):
         assert line in text
+    metrics.reported("east", Report(1, remote=Finding(ok=None, reason="NoCredentials"), gateway=NoGateway()))
+    assert 'mirror_remote_reachable{target_cluster_name="east"} 0.0' in exposed(registry)
+    assert "gateway_alive{" not in exposed(registry)
     metrics.forget_address("east", str(AT))
     assert "203.0.113.7" not in exposed(registry)
     metrics.forget("east")

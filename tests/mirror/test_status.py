@@ -8,7 +8,7 @@ import pytest
 from cluster.crds import link_definition
 from cluster.objects import Key
 from mirror.liveness import Liveness
-from mirror.status import Finding, GatewayReport, Mirrored, Report, change, status
+from mirror.status import Finding, GatewayReport, Mirrored, NoGateway, Report, change, status
 from process.address import Address
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -133,6 +133,30 @@ def test_a_latency_that_is_about_the_same_is_not_written(seconds: float, said: i
     before = status({}, FULL, NOW)
     again = report(gateway=gateway(one=Liveness(alive=True, latencies=(seconds,))))
     assert status(before, again, LATER)["gateway"]["latencyMilliseconds"] == said
+
+
+def test_an_address_that_is_not_judged_yet_is_named_only_with_a_reason() -> None:
+    found = status({}, report(gateway=gateway(one=ALIVE, two=Liveness())), NOW)
+    assert found["conditions"][0]["message"] == ""
+    once = Liveness(failures=1, because="no answer")
+    found = status({}, report(gateway=gateway(one=ALIVE, two=once)), NOW)
+    assert found["conditions"][0]["message"] == "203.0.113.8:4143: no answer"
+
+
+def test_what_cannot_be_known_is_said_and_the_gateway_is_shown_as_it_was() -> None:
+    before = status({}, FULL, NOW)
+    unasked = Finding(ok=None, reason="InvalidLink", message="nobody asks")
+    found = status(before, report(remote=unasked, gateway=unasked), LATER)
+    shown = {each["type"]: (each["status"], each["reason"]) for each in found["conditions"]}
+    assert shown["RemoteReachable"] == shown["GatewayAlive"] == ("Unknown", "InvalidLink")
+    assert shown["Synced"] == ("True", "Synced")
+    assert found["gateway"] == before["gateway"]
+
+
+def test_of_a_link_without_gateway_none_is_shown() -> None:
+    found = status(status({}, FULL, NOW), report(gateway=NoGateway()), LATER)
+    assert "gateway" not in found
+    assert "GatewayAlive" not in {each["type"] for each in found["conditions"]}
 
 
 def test_a_gateway_without_an_address_is_dead_and_says_why() -> None:
