@@ -152,7 +152,17 @@ async def _chunks(asked: Asked, response: aiohttp.ClientResponse) -> AsyncIterat
     except TimeoutError as error:
         raise Unreachable(asked.say("nothing was heard for too long")) from error
     except aiohttp.ClientError as error:
-        raise Unreachable(asked.say(f"broke off: {error}")) from error
+        raise Unreachable(asked.say(f"the answer broke off: {_why(error)}")) from error
+
+
+def _why(error: BaseException) -> str:
+    """What the network did, where that is known: the library's own words are about its parser."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__
 
 
 def _drop(response: aiohttp.ClientResponse) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+import structlog
+
 from cluster.reading import Fields, Malformed
 from mirror.crew import Work
 from mirror.gateway_addresses import Resolved, Resolver, resolve
@@ -17,6 +19,8 @@ from mirror.probing import Probe, keep_probing
 from mirror.settings import Settings
 from mirror.status import GatewayReport, NoGateway
 from process.address import Address, is_ip
+
+log = structlog.get_logger()
 
 UNKNOWN = Liveness()
 PRESUMED = Liveness(alive=True)
@@ -140,6 +144,11 @@ class Gateway:
         self._liveness[address] = liveness
         self._metrics.probed(spec.cluster, str(address), liveness)
         if liveness.alive != before.alive:
+            names = {"cluster": spec.cluster, "address": str(address)}
+            if liveness.alive:
+                log.info("gateway.alive", **names)
+            else:
+                log.warning("gateway.dead", **names, because=liveness.because)
             self._moved()
         self._heard()
 

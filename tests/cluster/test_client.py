@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+import aiohttp
 import pytest
 from aiohttp import web
 
@@ -357,3 +358,10 @@ async def test_many_requests_run_side_by_side(api: ScriptedApi, cluster: Cluster
 async def test_outside_its_context_it_is_of_no_use(api: ScriptedApi) -> None:
     with pytest.raises(RuntimeError, match="outside its context"):
         await Cluster(api.access).uid()
+
+
+def test_a_connection_that_broke_is_told_in_the_network_s_words() -> None:
+    broken = aiohttp.ClientPayloadError("Response payload is not completed")
+    broken.__cause__ = TimeoutError(110, "Connection timed out")
+    assert exchange._why(broken) == "Connection timed out"  # noqa: SLF001  # a kernel's timeout takes half a minute
+    assert exchange._why(aiohttp.ClientPayloadError("cut short")) == "cut short"  # noqa: SLF001
