@@ -34,6 +34,13 @@ def test_help_lists_every_command_without_importing_it() -> None:
     assert [entry.name for entry in COMMANDS if not entry.hidden and entry.name not in done.stdout] == []
 
 
+@pytest.mark.parametrize("command", ["gateway", "outbound", "mirror", "podinfo"])
+def test_what_runs_in_pods_does_not_load_the_kubernetes_library(command: str) -> None:
+    """36 MB and 0.4 s for each process, for nothing that it uses there."""
+    code = f"import sys, cli.{command}; sys.exit('kubernetes_asyncio' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 0
+
+
 def test_the_variable_of_an_option() -> None:
     assert option_variable("--trust-anchors") == "JACKSTAY_OPT_TRUST_ANCHORS"
 

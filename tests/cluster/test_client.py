@@ -363,5 +363,5 @@ async def test_outside_its_context_it_is_of_no_use(api: ScriptedApi) -> None:
 def test_a_connection_that_broke_is_told_in_the_network_s_words() -> None:
     broken = aiohttp.ClientPayloadError("Response payload is not completed")
     broken.__cause__ = TimeoutError(110, "Connection timed out")
-    assert exchange._why(broken) == "Connection timed out"  # noqa: SLF001  # a kernel's timeout takes half a minute
-    assert exchange._why(aiohttp.ClientPayloadError("cut short")) == "cut short"  # noqa: SLF001
+    assert exchange._why(broken) == "Connection timed out"  # a kernel's timeout takes half a minute
+    assert exchange._why(aiohttp.ClientPayloadError("cut short")) == "cut short"
