@@ -5,7 +5,7 @@ What meets another state than it was planned from is not forced but planned anew
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import assert_never
@@ -13,15 +13,13 @@ from typing import assert_never
 import structlog
 
 from cluster.client import Cluster
-from cluster.errors import ClusterError, NotFound
+from cluster.errors import AlreadyExists, ClusterError, NotFound
+from cluster.kinds import ENDPOINT_SLICE, SERVICE
 from cluster.metadata import Raw
-from cluster.objects import Key
-from mirror.plan import Action, Create, Delete, Update
+from cluster.objects import EndpointSlice, Key, Service
+from mirror.plan import Action, Create, Delete, Update, belonging, taken_over
 
 log = structlog.get_logger()
-
-AT_ONCE = 16
-"""Mirrors of one Link that are written at the same time."""
 
 
 @dataclass(slots=True)
@@ -38,25 +36,36 @@ async def execute(
     *,
     may_write: Callable[[], bool],
     wrote: Callable[[Action, Raw | None], None],
-    at_once: int = AT_ONCE,
+    at_once: int,
+    others: Set[str] = frozenset(),
 ) -> Outcome:
     """
     Do *actions*; the first failure ends those for its mirror, and no other's.
 
     *may_write* is asked before each write: when it says no, nothing more is done. *wrote* is told each
-    action that was carried out, with the object as the server now has it.
+    action that was carried out, with the object as the server now has it. *others* are the uids of the
+    other Links, whose objects are not to be written over.
     """
     outcome = Outcome()
+    means = _Means(cluster, may_write, wrote, others)
     waiting = iter(_by_mirror(actions).items())
 
     async def work() -> None:
-        for mirror, belonging in waiting:
-            await _do(mirror, belonging, cluster, may_write, wrote, outcome)
+        for mirror, due in waiting:
+            await _do(mirror, due, means, outcome)
 
     async with asyncio.TaskGroup() as workers:
         for _ in range(at_once):
             workers.create_task(work())
     return outcome
+
+
+@dataclass(frozen=True, slots=True)
+class _Means:
+    cluster: Cluster
+    may_write: Callable[[], bool]
+    wrote: Callable[[Action, Raw | None], None]
+    others: Set[str]
 
 
 def _by_mirror(actions: Iterable[Action]) -> Mapping[Key, list[Action]]:
@@ -66,19 +75,17 @@ def _by_mirror(actions: Iterable[Action]) -> Mapping[Key, list[Action]]:
     return grouped
 
 
-async def _do(
-    mirror: Key,
-    actions: Iterable[Action],
-    cluster: Cluster,
-    may_write: Callable[[], bool],
-    wrote: Callable[[Action, Raw | None], None],
-    outcome: Outcome,
-) -> None:
+async def _do(mirror: Key, actions: Iterable[Action], means: _Means, outcome: Outcome) -> None:
+    service: Service | None = None
     try:
-        for action in actions:
-            if not may_write():
+        for planned in actions:
+            if not means.may_write():
                 return
-            wrote(action, await _carry_out(action, cluster))
+            action = belonging(planned, service) if service is not None else planned
+            raw = await _carry_out(action, means)
+            if action.kind == SERVICE and raw is not None:
+                service = Service.from_dict(raw)
+            means.wrote(action, raw)
             metadata = action.object.metadata
             log.info(_EVENTS[type(action)], kind=action.kind.kind, object=str(metadata.key))
     except ClusterError as error:
@@ -94,8 +101,14 @@ _EVENTS: Mapping[type[Action], str] = {
 }
 
 
-async def _carry_out(action: Action, cluster: Cluster) -> Raw | None:
+async def _carry_out(action: Action, means: _Means) -> Raw | None:
+    cluster = means.cluster
     match action:
+        case Create(_, kind, EndpointSlice() as made):
+            try:
+                return await cluster.create(kind, made.to_dict())
+            except AlreadyExists:
+                return await _take_over(made, means)
         case Create(_, kind, made):
             return await cluster.create(kind, made.to_dict())
         case Update(_, kind, made):
@@ -113,3 +126,17 @@ async def _carry_out(action: Action, cluster: Cluster) -> Raw | None:
             return None
         case _:
             assert_never(action)
+
+
+async def _take_over(wanted: EndpointSlice, means: _Means) -> Raw:
+    """
+    Write over what stands in the place of *wanted*, if it is ours after all.
+
+    Of slices we see only those that bear a Link's uid, since there are so many others.
+    """
+    key = wanted.metadata.key
+    standing = EndpointSlice.from_dict(await means.cluster.get(ENDPOINT_SLICE, key.namespace, key.name))
+    ours = taken_over(wanted, standing, means.others)
+    if ours is None:
+        raise AlreadyExists(f"EndpointSlice {key} exists and was not made by this Link")
+    return await means.cluster.replace(ENDPOINT_SLICE, ours.to_dict())

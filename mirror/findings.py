@@ -1,15 +1,18 @@
 """What the state of a Link amounts to, as findings for its status. Pure."""
 
+from collections import Counter
 from collections.abc import Mapping
 
-from cluster.errors import ClusterError, Forbidden, Unauthorized
+from cluster.errors import AlreadyExists, ClusterError, Forbidden, Unauthorized
 from cluster.objects import Key
 from mirror.link import InvalidLink
+from mirror.look import Look
+from mirror.mirror_objects import Mirror
 from mirror.observed import Observed
 from mirror.setbacks import Setbacks
 from mirror.status import Finding, Mirrored, Report
 from mirror.token import Lifetime
-from mirror.wanted import Desired, Mirror
+from mirror.wanted import Desired
 
 REACHABLE = Finding(ok=True, reason="Answering")
 
@@ -58,35 +61,53 @@ def services(observed: Observed, desired: Desired, setbacks: Setbacks) -> dict[K
             continue
         setback = setbacks.get(what.key)
         if setback is not None and setback.worth_telling:
+            reason = "Conflict" if isinstance(setback.error, AlreadyExists) else "Error"
             message = f"Failed to write the mirror: {setback.error}"
-            found[remote] = Mirrored(Finding(ok=False, reason="Error", message=message))
+            found[remote] = Mirrored(Finding(ok=False, reason=reason, message=message))
+        elif what.conflict:
+            found[remote] = Mirrored(Finding(ok=False, reason="Conflict", message=what.conflict))
         elif what.key in observed.local.services:
             found[remote] = Mirrored(Finding(ok=True, reason="Mirrored"), what.key)
     return found
 
 
-def synced(
-    observed: Observed, found: Mapping[Key, Mirrored], *, unfinished: bool, withheld: int
-) -> Finding | None:
-    """Whether the mirrors are what they ought to be; None while they are about to be."""
+def synced(look: Look, found: Mapping[Key, Mirrored], setbacks: Setbacks) -> Finding | None:
+    """Whether the mirrors are what they ought to be; None while all that is not is being written."""
+    observed = look.observed
     if observed.replaced:
         message = (
             f"this is another cluster than before (kube-system has uid {observed.remote.cluster_uid}, "
             f"not {observed.link.remote_uid}): nothing is deleted"
         )
         return Finding(ok=False, reason="ClusterReplaced", message=message)
-    if withheld:
-        message = f"{withheld} mirrors are kept until a second listing lacks their services too"
-        return Finding(ok=False, reason="DeletionsWithheld", message=message)
+    stuck = [setbacks[key] for key in look.desired.withdrawn if key in setbacks]
+    told = [setback.error for setback in stuck if setback.worth_telling]
+    if told:
+        message = f"{_count(len(told), 'mirror')} cannot be removed: {told[0]}"
+        return Finding(ok=False, reason="DeletionFailed", message=message)
+    if look.withheld:
+        return Finding(ok=False, reason="DeletionsWithheld", message=withheld(look.withheld))
     failing = sum(not mirrored.finding.ok for mirrored in found.values())
     if failing:
         return Finding(
             ok=False, reason="NotMirrored", message=f"{failing} of {len(found)} services are not mirrored"
         )
-    if unfinished:
+    if look.busy:
         return None
-    are = "1 service is" if len(found) == 1 else f"{len(found)} services are"
-    return Finding(ok=True, reason="Synced", message=f"{are} mirrored")
+    are = "is" if len(found) == 1 else "are"
+    return Finding(ok=True, reason="Synced", message=f"{_count(len(found), 'service')} {are} mirrored")
+
+
+def withheld(mirrors: Mapping[Key, str]) -> str:
+    """How many *mirrors* are kept for each reason."""
+    return "; ".join(
+        f"{_count(number, 'mirror')} {'is' if number == 1 else 'are'} kept {why}"
+        for why, number in sorted(Counter(mirrors.values()).items())
+    )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def invalid(mistakes: InvalidLink, *, goes_on: bool) -> Finding:

@@ -44,7 +44,7 @@ class Home:
             cluster,
             ENDPOINT_SLICE,
             EndpointSlice.from_dict,
-            label_selector=f"{marks.SLICE_MANAGER}={marks.OUR_SLICES}",
+            label_selector=marks.LINK_UID,  # whatever else of what we wrote on it somebody has taken away
             changed=changed,
             pace=pace,
         )

@@ -1,6 +1,6 @@
 """What one pass saw of everything, and what the next may take over from it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cluster.objects import Key
@@ -18,8 +18,8 @@ class Look:
     busy: frozenset[Key]
     """Mirrors for which something is to be done."""
 
-    withheld: int
-    """Mirrors that are not deleted yet, since nothing proves that they should be."""
+    withheld: Mapping[Key, str]
+    """Mirrors that are not deleted yet, and why."""
 
     @property
     def mirrors(self) -> int:

@@ -83,7 +83,7 @@ class Local:
     services: Mapping[Key, Service]
     endpoints: Mapping[Key, Endpoints]
     slices: Mapping[Key, EndpointSlice]
-    """Only those labelled as ours."""
+    """Only those that bear the uid of a Link."""
 
 
 def parts_of(slices: Mapping[Key, EndpointSlice]) -> dict[Key, tuple[EndpointSlice, ...]]:

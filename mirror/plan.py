@@ -4,7 +4,8 @@ for the next one.
 
 A mirror whose Service over there is no longer exported is withdrawn in two steps. Its Endpoints go
 empty at once, which can be taken back; it is deleted once the caller says that it may be, since what
-was deleted loses its address for good. What counts as proof stands in `withdrawal`.
+was deleted loses its address for good. What counts as proof stands in `withdrawal`. Where it may be at
+once the first step is left out, unless deleting has failed.
 """
 
 from collections.abc import Iterator, Mapping, Set
@@ -12,11 +13,13 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, SERVICE, Kind
+from cluster.metadata import Metadata, OwnerReference
 from cluster.objects import Endpoints, EndpointSlice, Key, Service
 from mirror.copying import belongs_to_a_tool, ours
+from mirror.mirror_objects import Mirror, owner
 from mirror.observed import Local, Object, Observed, parts_of
 from mirror.ownership import may_write_over, origin, owned
-from mirror.wanted import Desired, Mirror
+from mirror.wanted import Desired
 
 Some = TypeVar("Some", Service, Endpoints, EndpointSlice)
 
@@ -56,12 +59,13 @@ def plan(
     desired: Desired,
     removable: Set[Key] = frozenset(),
     resting: Set[Key] = frozenset(),
+    failing: Set[Key] = frozenset(),
 ) -> list[Action]:
     """
     What is to be done, in order; [] if all is as *desired*.
 
     *removable* are the mirrors which, if they are withdrawn, may also be deleted. *resting* are those
-    for which there is known to be nothing to do.
+    for which there is known to be nothing to do, *failing* those of which something could not be done.
     """
     parts = parts_of(observed.local.slices)
     actions: list[Action] = []
@@ -69,10 +73,11 @@ def plan(
         if key not in resting:
             actions += _bring_about(mirror, observed, parts.get(key, ()))
     for key, gone in sorted(desired.withdrawn.items()):
-        if key in removable:
+        emptied = list(_emptied(key, gone.things)) if key in failing or key not in removable else []
+        if key in removable and not emptied:
             actions += (Delete(key, _kind(thing), thing) for thing in gone.things)
         else:
-            actions += _emptied(key, gone.things)
+            actions += emptied
     return actions
 
 
@@ -80,6 +85,21 @@ def removal(local: Local, uid: str) -> list[Action]:
     """The removal of everything that the Link *uid* made."""
     made = owned(local, uid, parts_of(local.slices))
     return [Delete(key, _kind(thing), thing) for key, things in sorted(made.items()) for thing in things]
+
+
+def belonging(action: Action, service: Service) -> Action:
+    """*action*, planned before there was *service*, now that there is: what it makes belongs to that."""
+    if not isinstance(action, Create) or isinstance(action.object, Service):
+        return action
+    metadata = replace(action.object.metadata, owner_references=(owner(service),))
+    return replace(action, object=replace(action.object, metadata=metadata))
+
+
+def taken_over(wanted: EndpointSlice, standing: EndpointSlice, others: Set[str]) -> EndpointSlice | None:
+    """*wanted* in the place of *standing*, which we did not see; None if that is not ours to write over."""
+    if not may_write_over(standing.metadata, wanted.metadata, others):
+        return None
+    return _settled(wanted, standing)
 
 
 def _kind(thing: Object) -> Kind:
@@ -95,11 +115,10 @@ def _kind(thing: Object) -> Kind:
 def _bring_about(mirror: Mirror, observed: Observed, parts: tuple[EndpointSlice, ...]) -> Iterator[Action]:
     local = observed.local
     yield from _brought(mirror.key, mirror.service, local.services.get(mirror.key))
-    yield from _brought(mirror.key, mirror.endpoints, local.endpoints.get(mirror.key))
+    if mirror.endpoints is not None:
+        yield from _brought(mirror.key, mirror.endpoints, local.endpoints.get(mirror.key))
     for part in mirror.slices:
-        standing = local.slices.get(part.metadata.key)
-        if standing is None or may_write_over(standing.metadata, part.metadata, observed.others):
-            yield from _brought(mirror.key, part, standing)
+        yield from _brought(mirror.key, part, local.slices.get(part.metadata.key))
     names = {part.metadata.name for part in mirror.slices}
     for stray in parts:
         if stray.metadata.name not in names and origin(stray.metadata, mirror.key, observed.link.uid):
@@ -129,10 +148,19 @@ def _settled(wanted: Some, standing: Some) -> Some:
         standing.metadata,
         labels=_joined(wanted.metadata.labels, standing.metadata.labels),
         annotations=_joined(wanted.metadata.annotations, standing.metadata.annotations),
+        owner_references=_owners(wanted.metadata, standing.metadata),
     )
     if isinstance(standing, Service):
         return replace(wanted, metadata=metadata, cluster_ip=standing.cluster_ip, ingress=standing.ingress)
     return replace(wanted, metadata=metadata)
+
+
+def _owners(wanted: Metadata, standing: Metadata) -> tuple[OwnerReference, ...]:
+    """Those that others have put there, and the Service; of a mirror made anew not the one that was."""
+    if not wanted.owner_references:
+        return standing.owner_references
+    others = (owner for owner in standing.owner_references if owner.kind != "Service")
+    return (*others, *wanted.owner_references)
 
 
 def _joined(wanted: Mapping[str, str], standing: Mapping[str, str]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from cluster.objects import Key
 from cluster.snapshot import older
 from mirror import marks
+from mirror.naming import mirror_key
 from mirror.observed import Observed
 from mirror.wanted import Desired
 
@@ -50,17 +51,37 @@ class Brake:
         return min((seen.at + SECOND_LOOK for seen in self.absent.values()), default=None)
 
 
-def release(brake: Brake, observed: Observed, desired: Desired, now: float) -> tuple[frozenset[Key], Brake]:
-    """
-    The withdrawn mirrors that may be deleted *now*, and the brake afterwards.
+ABSENT = "until a second listing lacks their services too"
+UNFOLLOWED = "until the other cluster can be followed without a gap again"
+NEWER = "until the other cluster shows a later state than the one mirrored (was it restored from a backup?)"
 
-    There are none while it is not certain that what we do not see is not there.
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What may be done about the withdrawn mirrors now."""
+
+    removable: frozenset[Key] = frozenset()
+    withheld: Mapping[Key, str] = field(default_factory=dict)
+    """Those that are to be deleted and may not be yet, and why."""
+
+
+def judge(brake: Brake, observed: Observed, desired: Desired, now: float) -> tuple[Verdict, Brake]:
     """
-    if not observed.remote.unbroken:
-        return frozenset(), brake
-    trusted = {
-        mirror: gone.remote for mirror, gone in desired.withdrawn.items() if not _is_newer(mirror, observed)
+    Which withdrawn mirrors may be deleted *now*, and the brake afterwards.
+
+    There are none while it is not certain that what we do not see is not there. One whose Service is
+    exported still, but cannot be mirrored as it is, is not to be deleted at all: it would come back with
+    another address.
+    """
+    gone = {
+        mirror: withdrawn.remote
+        for mirror, withdrawn in desired.withdrawn.items()
+        if not (withdrawn.has_service and _is_exported_still(mirror, withdrawn.remote, observed, desired))
     }
+    if not observed.remote.unbroken:
+        return Verdict(withheld={mirror: _unsettled(mirror, brake) for mirror in gone}), brake
+    newer = {mirror for mirror in gone if _is_newer(mirror, observed)}
+    trusted = {mirror: remote for mirror, remote in gone.items() if mirror not in newer}
     proven = {mirror for mirror, remote in trusted.items() if _is_proven(remote, observed)}
     absent = {
         mirror: brake.absent.get(mirror, Seen(observed.remote.listed_at, observed.remote.source))
@@ -72,16 +93,20 @@ def release(brake: Brake, observed: Observed, desired: Desired, now: float) -> t
     }
     released = tuple(time for time in brake.released if now - time < WINDOW)
     waiting = sorted(absent.keys() - confirmed)
-    allowed = waiting[: _allowance(observed, desired, len(released))]
-    after = Brake(
-        {
-            mirror: seen
-            for mirror, seen in absent.items()
-            if mirror not in confirmed and mirror not in allowed
-        },
-        (*released, *(now for _ in allowed)),
-    )
-    return frozenset({*proven, *confirmed, *allowed}), after
+    allowed = frozenset(waiting[: _allowance(observed, desired, len(released))])
+    held = {mirror: absent[mirror] for mirror in waiting if mirror not in allowed}
+    withheld = {**dict.fromkeys(sorted(newer), NEWER), **dict.fromkeys(held, ABSENT)}
+    verdict = Verdict(frozenset({*proven, *confirmed, *allowed}), withheld)
+    return verdict, Brake(held, (*released, *(now for _ in allowed)))
+
+
+def _is_exported_still(mirror: Key, remote: Key, observed: Observed, desired: Desired) -> bool:
+    """Whether there would be a *mirror* under this very name, if there could be one."""
+    return remote in desired.services and mirror == mirror_key(remote, observed.link.cluster)
+
+
+def _unsettled(mirror: Key, brake: Brake) -> str:
+    return ABSENT if mirror in brake.absent else UNFOLLOWED
 
 
 def _is_newer(mirror: Key, observed: Observed) -> bool:

@@ -8,7 +8,7 @@ of everything, plans, writes, and rings again until there is nothing left to do.
 import asyncio
 import random
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NoReturn
@@ -39,7 +39,7 @@ from mirror.written import Overlay
 
 log = structlog.get_logger()
 
-AT_ONCE = 256
+A_PASS = 256
 """Mirrors that are written before everything is looked at anew."""
 
 LINK_ITSELF = Key("", "")
@@ -165,30 +165,35 @@ class LinkWorker:
         before = self._look
         desired = wanted(observed, before.desired if before else None)
         # The brake moves on before anything is deleted: what then is not, is judged anew.
-        removable, self._brake = withdrawal.release(self._brake, observed, desired, now)
-        actions = plan(observed, desired, removable, resting(before, desired))
+        verdict, self._brake = withdrawal.judge(self._brake, observed, desired, now)
+        failing = self._setbacks.keys()
+        actions = plan(observed, desired, verdict.removable, resting(before, desired), failing)
         busy = frozenset(action.mirror for action in actions)
-        self._look = Look(observed, desired, busy, withheld=len(self._brake.absent))
+        self._look = Look(observed, desired, busy, verdict.withheld)
+        if verdict.withheld and verdict.withheld != (before.withheld if before else {}):
+            log.warning("mirror.withheld", link=spec.name, because=findings.withheld(verdict.withheld))
         again = self._brake.looks_again_at
         if again is not None and again <= now:
             self._other.list_since(again)
-        await self._execute(spec.cluster, actions, now)
+        await self._execute(spec.cluster, actions, observed.others, now)
 
     async def _leave(self, seen: Seen, now: float) -> None:
         """Remove what this Link made, then let it go."""
         uid = self.link.now.metadata.uid
         actions = [] if keeps_mirrors(self.link.now) else removal(self._overlay.local(seen), uid)
         if actions:
-            await self._execute(str(self.link.now.spec.get("targetClusterName", "")), actions, now)
+            await self._execute(
+                str(self.link.now.spec.get("targetClusterName", "")), actions, frozenset(), now
+            )
         else:
             await self.link.release()
 
-    async def _execute(self, cluster: str, actions: list[Action], now: float) -> None:
+    async def _execute(self, cluster: str, actions: list[Action], others: Set[str], now: float) -> None:
         """Carry out what is due of *actions*, and see to it that the rest comes up again."""
         involved = {LINK_ITSELF, *(action.mirror for action in actions)}
         self._setbacks = {key: setback for key, setback in self._setbacks.items() if key in involved}
         held = setbacks.holding(self._setbacks, now)
-        due = first([action for action in actions if action.mirror not in held], AT_ONCE)
+        due = first([action for action in actions if action.mirror not in held], A_PASS)
         if not due:
             return
         outcome = await execute(
@@ -197,6 +202,7 @@ class LinkWorker:
             may_write=self._around.may_write,
             wrote=lambda action, raw: self._wrote(cluster, action, raw),
             at_once=self._around.settings.writes_at_once,
+            others=others,
         )
         for error in outcome.failed.values():
             self._around.metrics.failed(cluster, error.reason)
@@ -263,7 +269,7 @@ class LinkWorker:
         if self._mistakes is not None:
             synced = findings.invalid(self._mistakes, goes_on=True)
         elif look and found is not None:
-            synced = findings.synced(look.observed, found, unfinished=bool(look.busy), withheld=look.withheld)
+            synced = findings.synced(look, found, self._setbacks)
         return Report(
             generation,
             credentials=self._other.credentials(spec.cluster),

@@ -16,7 +16,7 @@ from cluster.objects import (
 from mirror import marks
 from mirror.link import LinkSpec, ProbeSpec
 from mirror.observed import GatewayAddress, Local, Observed, Remote
-from mirror.plan import Action, Create, Delete, Update
+from mirror.plan import Action, Create, Delete, Update, belonging
 from mirror.selectors import Selector
 
 IP = "203.0.113.7"
@@ -107,13 +107,18 @@ def applied(local: Local, actions: list[Action]) -> Local:
         ENDPOINTS.kind: dict(local.endpoints),
         ENDPOINT_SLICE.kind: dict(local.slices),
     }
-    for number, action in enumerate(actions):
+    made: dict[Key, Service] = {}
+    for number, planned in enumerate(actions):
+        service = made.get(planned.mirror)
+        action = belonging(planned, service) if service is not None else planned
         there, metadata = held[action.kind.kind], action.object.metadata
         version = str(1000 + sum(map(len, held.values())) + number)
         match action:
             case Create():
                 assert metadata.key not in there
-                there[metadata.key] = _made(action.object, version)
+                new = there[metadata.key] = _made(action.object, version)
+                if isinstance(new, Service):
+                    made[metadata.key] = new
             case Update():
                 assert there[metadata.key].metadata.resource_version == metadata.resource_version
                 assert there[metadata.key].metadata.uid == metadata.uid

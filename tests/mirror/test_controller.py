@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import pytest
 
 from cluster.client import Cluster, Listing
+from cluster.errors import Forbidden
 from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, LEASE, LINK, NAMESPACE, SECRET, SERVICE, Kind
 from cluster.kubeconfig import render
 from cluster.local import LocalCluster
@@ -341,6 +342,79 @@ async def test_a_second_look_that_takes_long_is_waited_for(
         await until(at.mirror, lambda found: found is None)
         await at.east.service("later")
         await until(lambda: at.west.addresses("later-east"), lambda found: found == ALIVE)
+
+
+async def test_what_cannot_be_deleted_is_told_and_takes_no_connections(
+    at: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+        await synced(at)
+
+        async def forbidden(*args: Any, **more: Any) -> None:
+            raise Forbidden("west: delete services test/podinfo-east: 403")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(at.west.api, "delete", forbidden)
+            await at.east.export(exported=False)
+            await until(at.west.addresses, lambda found: found == EMPTY)
+            await until(lambda: at.condition("Synced"), lambda found: found == ("False", "DeletionFailed"))
+            assert await at.mirror() is not None
+        await until(at.mirror, lambda found: found is None)
+        await synced(at)
+
+
+async def test_a_mirror_made_from_a_later_state_is_kept_and_that_is_told(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+    later = {"metadata": {"annotations": {marks.REMOTE_VERSION: "999999"}}}
+    await at.west.api.patch(SERVICE, "test", "podinfo-east", later)
+    await at.east.api.delete(SERVICE, "test", "podinfo")
+    async with at.mirroring():
+        await until(at.west.addresses, lambda found: found == EMPTY)
+        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "DeletionsWithheld"))
+        messages = {each["type"]: each["message"] for each in (await at.status())["conditions"]}
+        assert "1 mirror is kept until the other cluster shows a later state" in messages["Synced"]
+
+
+async def test_endpoints_without_our_labels_are_a_conflict_that_deletes_nothing(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        before = await mirrored(at)
+        await synced(at)
+        unlabelled = {"metadata": {"labels": {marks.LINK_UID: None, marks.MIRRORED_SERVICE: None}}}
+        await at.west.api.patch(ENDPOINTS, "test", "podinfo-east", unlabelled)
+        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "NotMirrored"))
+        after = await at.mirror()
+        assert after is not None
+        assert after.metadata.uid == before.metadata.uid
+        assert await at.west.addresses() == ALIVE
+        await at.west.api.delete(ENDPOINTS, "test", "podinfo-east")
+        await synced(at)
+        assert await at.west.addresses() == ALIVE
+
+
+@pytest.mark.parametrize("label", [marks.SLICE_MANAGER, marks.LINK_UID])
+async def test_a_slice_that_lost_a_label_is_mended(at: World, label: str) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+        await synced(at)
+        name = "podinfo-east-ipv4"
+        await at.west.api.patch(ENDPOINT_SLICE, "test", name, {"metadata": {"labels": {label: None}}})
+        await until(
+            lambda: at.west.find(ENDPOINT_SLICE, name),
+            lambda found: found is not None and label in found["metadata"]["labels"],
+        )
+        await at.west.api.delete(LINK, "jackstay", "east")
+        await until(lambda: at.west.find(LINK, "east", "jackstay"), lambda found: found is None)
+        assert await at.west.find(ENDPOINT_SLICE, name) is None
 
 
 async def test_a_link_under_another_name_moves_its_mirrors(at: World) -> None:

@@ -6,9 +6,10 @@ import pytest
 
 from cluster.client import Cluster
 from cluster.errors import AlreadyExists, Conflict
-from cluster.kinds import ENDPOINTS, NAMESPACE, SERVICE
+from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, NAMESPACE, SERVICE
 from cluster.metadata import Raw
-from cluster.objects import Key, Service
+from cluster.objects import EndpointSlice, Key, Service
+from mirror import marks
 from mirror.execute import Outcome, execute
 from mirror.plan import Action, Delete, plan
 from mirror.wanted import wanted
@@ -71,6 +72,31 @@ async def test_an_object_that_has_changed_is_neither_written_nor_deleted(client:
     outcome, _ = await done(client, [Delete(key, SERVICE, other)])
     assert isinstance(outcome.failed[key], Conflict)
     assert await client.get(SERVICE, *key)
+
+
+async def test_a_slice_that_we_could_not_see_is_ours_if_it_says_so(client: Cluster) -> None:
+    await done(client, CREATE[:3])
+    service_made = Service.from_dict(await client.get(SERVICE, "test", "a-east"))
+    part = await client.get(ENDPOINT_SLICE, "test", "a-east-ipv4")
+    assert part["metadata"]["ownerReferences"][0]["uid"] == service_made.metadata.uid
+    hidden = {"metadata": {"labels": {marks.LINK_UID: None}}, "endpoints": []}
+    await client.patch(ENDPOINT_SLICE, "test", "a-east-ipv4", hidden)
+    outcome, _ = await done(client, CREATE[2:3])
+    assert outcome.failed == {}
+    mended = EndpointSlice.from_dict(await client.get(ENDPOINT_SLICE, "test", "a-east-ipv4"))
+    assert mended.metadata.labels[marks.LINK_UID] == "link-1"
+    assert mended.endpoints
+
+
+async def test_a_slice_that_we_could_not_see_and_that_is_the_users_is_left_alone(client: Cluster) -> None:
+    await client.create(
+        ENDPOINT_SLICE,
+        {**CREATE[2].object.to_dict(), "metadata": {"name": "a-east-ipv4", "namespace": "test"}},
+    )
+    theirs = await client.get(ENDPOINT_SLICE, "test", "a-east-ipv4")
+    outcome, _ = await done(client, CREATE[:3])
+    assert isinstance(outcome.failed[Key("test", "a-east")], AlreadyExists)
+    assert await client.get(ENDPOINT_SLICE, "test", "a-east-ipv4") == theirs
 
 
 async def test_what_is_gone_already_counts_as_deleted(client: Cluster) -> None:

@@ -9,10 +9,11 @@ import pytest
 from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, SERVICE
 from cluster.objects import Endpoints, EndpointSlice, Key, Metadata, Service, ServicePort, Subset
 from mirror import marks
+from mirror.mirror_objects import Mirror
 from mirror.observed import GatewayAddress, Local, Observed
 from mirror.plan import Action, plan, removal
 from mirror.selectors import Selector
-from mirror.wanted import Mirror, Unmirrored, wanted
+from mirror.wanted import Unmirrored, wanted
 from tests.mirror.make import (
     ALIVE,
     DEAD,
@@ -199,8 +200,54 @@ def test_what_a_tool_puts_on_a_mirror_is_left_there() -> None:
     [replace(MIRRORED, services={}), replace(MIRRORED, endpoints={}), replace(MIRRORED, slices={})],
 )
 def test_what_was_deleted_by_hand_comes_back(left: Local) -> None:
-    local = carried_out(observed(EXPORTED, left))
+    seen = observed(EXPORTED, left)
+    once = applied(left, planned(seen))
+    local = carried_out(replace(seen, local=once))  # what is left learns which Service it now belongs to
     assert (len(local.services), len(local.endpoints), len(local.slices)) == (1, 1, 1)
+    assert owners(local) == {local.services[MIRROR].metadata.uid}
+
+
+def owners(local: Local) -> set[str]:
+    """The uids of what the Endpoints and the slices belong to."""
+    behind: tuple[Endpoints | EndpointSlice, ...] = (*local.endpoints.values(), *local.slices.values())
+    return {owner.uid for thing in behind for owner in thing.metadata.owner_references}
+
+
+def test_what_stands_behind_a_mirror_belongs_to_it() -> None:
+    assert owners(MIRRORED) == {MIRRORED.services[MIRROR].metadata.uid}
+
+
+def test_endpoints_that_are_ours_no_more_cost_the_mirror_nothing() -> None:
+    """Somebody has taken our labels from them: they are left alone, and so is the Service."""
+    theirs = relabelled(MIRRORED.endpoints[MIRROR], {marks.LINK_UID: None, marks.MIRRORED_SERVICE: None})
+    local = replace(MIRRORED, endpoints={MIRROR: theirs})
+    for gateway in (ALIVE, UNKNOWN):
+        assert planned(observed(EXPORTED, local, gateway=gateway), frozenset({MIRROR})) == []
+    found = wanted(observed(EXPORTED, local)).services[PODINFO]
+    assert isinstance(found, Mirror)
+    assert found.conflict == "Endpoints test/podinfo-east exists and was not made by Link east"
+    assert in_slices(carried_out(observed(EXPORTED, local, gateway=DEAD))) == {IP: False}
+
+
+def test_a_slice_of_another_link_in_the_place_of_ours_is_told_and_not_touched() -> None:
+    key = Key("test", "podinfo-east-ipv4")
+    theirs = relabelled(MIRRORED.slices[key], {marks.LINK_UID: "link-2"})
+    seen = observed(EXPORTED, replace(MIRRORED, slices={key: theirs}), others=frozenset({"link-2"}))
+    assert planned(seen) == []
+    found = wanted(seen).services[PODINFO]
+    assert isinstance(found, Mirror)
+    assert "EndpointSlice test/podinfo-east-ipv4 exists" in found.conflict
+
+
+def test_what_could_not_be_deleted_takes_no_more_connections() -> None:
+    seen = observed(remote(service(exported=False)), MIRRORED)
+    removable = frozenset({MIRROR})
+    first = plan(seen, wanted(seen), removable, failing=removable)
+    assert told(first) == UPDATE[1:]
+    emptied = replace(seen, local=applied(MIRRORED, first))
+    assert told(plan(emptied, wanted(emptied), removable, failing=removable)) == [
+        f"Delete {it}" for it in ALL
+    ]
 
 
 def test_a_port_added_over_there_is_added_here() -> None:

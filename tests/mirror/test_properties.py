@@ -10,7 +10,7 @@ from mirror import marks
 from mirror.observed import GatewayAddress, Local, Object, Observed
 from mirror.plan import Create, plan
 from mirror.wanted import Desired, wanted
-from mirror.withdrawal import Brake, release
+from mirror.withdrawal import Brake, judge
 from tests.mirror.make import LINK, applied, remote, service
 
 NAMES = ("a", "b", "a-east", "b-east")
@@ -73,7 +73,8 @@ def test_every_history_ends_in_what_is_wanted(
         seen = Observed(LINK, where, local, gateway, most=2 + step % 3)
         before = wanted(seen, before)
         assert before == wanted(seen)
-        removable, brake = release(brake, seen, before, step * 60.0)
+        verdict, brake = judge(brake, seen, before, step * 60.0)
+        removable = verdict.removable
         actions = plan(seen, before, removable)
         for action in actions:
             made = (action.kind.kind, action.object.metadata.key)

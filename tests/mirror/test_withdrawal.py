@@ -3,12 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
-from cluster.objects import Key
+import pytest
+
+from cluster.objects import Key, Metadata
+from mirror import marks
 from mirror.observed import Local, Observed, Remote
 from mirror.plan import plan
 from mirror.wanted import wanted
-from mirror.withdrawal import Brake, Seen, release
-from tests.mirror.make import EMPTY, LINK, MIRROR, PODINFO, applied, observed, remote, service
+from mirror.withdrawal import ABSENT, NEWER, UNFOLLOWED, Brake, Seen, judge
+from tests.mirror.make import EMPTY, LINK, MIRROR, PODINFO, addresses, applied, observed, remote, service
 
 NAMES = [f"service-{number:02}" for number in range(30)]
 
@@ -20,8 +23,14 @@ def mirrored(*names: str) -> Local:
 
 def released(seen: Observed, brake: Brake | None = None, now: float = 0.0) -> tuple[list[str], Brake]:
     """The names of what may be deleted, and the brake afterwards."""
-    found, after = release(brake or Brake(), seen, wanted(seen), now)
-    return sorted(key.name for key in found), after
+    verdict, after = judge(brake or Brake(), seen, wanted(seen), now)
+    return sorted(key.name for key in verdict.removable), after
+
+
+def withheld(seen: Observed, brake: Brake | None = None) -> dict[str, str]:
+    """Why what is kept is kept."""
+    verdict, _ = judge(brake or Brake(), seen, wanted(seen), 0.0)
+    return {key.name: why for key, why in verdict.withheld.items()}
 
 
 def lacking(local: Local, *left: str, **more: Any) -> Observed:
@@ -112,6 +121,46 @@ def test_nothing_goes_by_the_word_of_another_cluster() -> None:
     elsewhere: Remote = remote(cluster_uid="new", deleted=frozenset({PODINFO}))
     seen = observed(elsewhere, mirrored("podinfo"), link=replace(LINK, remote_uid="old"))
     assert released(seen)[0] == []
+
+
+def test_what_is_kept_says_why() -> None:
+    local = mirrored("podinfo")
+    assert withheld(lacking(local)) == {"podinfo-east": ABSENT}
+    assert withheld(lacking(local, version="6")) == {"podinfo-east": NEWER}
+    assert withheld(lacking(local, unbroken=False)) == {"podinfo-east": UNFOLLOWED}
+    _, brake = released(lacking(local))
+    assert withheld(lacking(local, unbroken=False), brake) == {"podinfo-east": ABSENT}
+    assert withheld(lacking(local, deleted=frozenset({PODINFO}))) == {}
+
+
+@pytest.mark.parametrize(
+    "unfit",
+    [
+        {"type": "ExternalName", "external_name": "x.y"},
+        {"ports": ()},
+        {"labels": {marks.MIRRORED_SERVICE: "true"}},
+    ],
+)
+def test_what_is_still_exported_but_cannot_be_mirrored_so_loses_no_address(unfit: dict[str, Any]) -> None:
+    seen = observed(remote(service(**unfit)), mirrored("podinfo"))
+    assert released(seen) == ([], Brake())
+    assert withheld(seen) == {}
+    left = applied(seen.local, plan(seen, wanted(seen)))
+    assert MIRROR in left.services
+    assert addresses(left) == ([], [])
+
+
+def test_what_is_over_a_bound_that_was_lowered_loses_no_address() -> None:
+    seen = replace(observed(remote(service("a"), service("b")), mirrored("a", "b")), most=1)
+    assert released(seen) == ([], Brake())
+
+
+def test_what_is_ours_beside_a_service_of_the_users_goes_at_once() -> None:
+    local = mirrored("podinfo")
+    theirs = replace(local.services[MIRROR], metadata=Metadata("podinfo-east", "test", "theirs", "9"))
+    assert released(observed(remote(service()), replace(local, services={MIRROR: theirs})))[0] == [
+        "podinfo-east"
+    ]
 
 
 def test_what_is_still_exported_is_not_withdrawn() -> None:
