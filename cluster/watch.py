@@ -23,6 +23,7 @@ from cluster.events import BadEvent, Bookmark, Decoder, Failed, Told
 from cluster.kinds import Kind
 from cluster.metadata import Raw
 from cluster.reading import Malformed
+from cluster.retelling import Retelling
 from cluster.snapshot import Disordered, Snapshot, after, listed
 
 __all__ = ["Informer", "Pace", "Snapshot"]
@@ -57,7 +58,11 @@ class Informer(Generic[T]):
         """All there is, swapped whole; None until the first listing is complete."""
 
         self.failure: ClusterError | None = None
-        """Why `snapshot` is not current now; None while it is, or nothing has been tried yet."""
+        """
+        Why `snapshot` is not current now; None while it is, or nothing has been tried yet.
+
+        The first error of its kind since then: the later ones name whatever was asked last.
+        """
 
         self._cluster = cluster
         self._kind = kind
@@ -71,6 +76,7 @@ class Informer(Generic[T]):
         self._chance = chance
         self._heard = False
         self._bookmarked = False
+        self._retelling = Retelling(clock=clock)
         self._asked_at = float("-inf")
         self._asked_for = float("-inf")
         self._watching: asyncio.Timeout | None = None
@@ -95,6 +101,7 @@ class Informer(Generic[T]):
         course = Course()
         while True:
             began, self._heard, patience = self._clock(), False, 0.0
+            failure: ClusterError | None = None
             try:
                 listing = course.listing or self.snapshot is None or self._is_asked_for
                 ending = await (self._list() if listing else self._watch())
@@ -103,7 +110,7 @@ class Informer(Generic[T]):
                 log.info("informer.expired", **self._names(), because=str(error))
                 self._break(None)
             except ClusterError as error:
-                ending = Ending.FAILED
+                ending, failure = Ending.FAILED, error
                 if isinstance(error, TooManyRequests):
                     patience = error.retry_after
                 self._break(error)
@@ -115,10 +122,9 @@ class Informer(Generic[T]):
                 pace=self._pace,
             )
             pause = max(course.pause(self._pace, self._chance()), patience)
-            if ending is Ending.FAILED:
-                log.warning(
-                    "informer.failed", **self._names(), because=str(self.failure), pause=round(pause, 2)
-                )
+            if failure is not None:
+                say = log.warning if self._retelling.is_due(failure.reason) else log.debug
+                say("informer.failed", **self._names(), because=str(failure), pause=round(pause, 2))
             await asyncio.sleep(pause)
 
     async def _list(self) -> Ending:
@@ -235,13 +241,15 @@ class Informer(Generic[T]):
         if self.failure is not None:
             log.info("informer.recovered", **self._names())
             self.failure = None
+            self._retelling.over()
             self._changed()
 
     def _break(self, failure: ClusterError | None) -> None:
         """From now on there is a gap, or may be."""
         if self.snapshot is not None:
             self.snapshot = replace(self.snapshot, unbroken=False)
-        self.failure = failure
+        if type(failure) is not type(self.failure):
+            self.failure = failure
         self._changed()
 
     @property

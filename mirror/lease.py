@@ -12,14 +12,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal, NoReturn
+from typing import Literal, NoReturn
 
 import structlog
 
 from cluster.client import Cluster
 from cluster.errors import ClusterError, Conflict, NotFound
 from cluster.kinds import LEASE
+from cluster.metadata import Raw
 from cluster.reading import Fields, Malformed
+from cluster.retelling import Retelling
 from mirror import holder
 
 log = structlog.get_logger()
@@ -31,10 +33,8 @@ DURATION = 15
 RENEW_DEADLINE = 10.0
 """Seconds after the last renewal for which the holder trusts it."""
 
-RETRY = 2.0
-"""Seconds between two tries to take or to renew it."""
-
-Raw = dict[str, Any]
+ORDINARY = 3
+"""So many conflicts in a row are what happens when several want it; more are worth telling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Leadership:
         *,
         changed: Callable[[], None],
         us: str | None = None,
-        retry: float = RETRY,
+        retry: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._cluster = cluster
@@ -90,6 +90,10 @@ class Leadership:
         self._clock = clock
         self._held: Held | None = None
         self._renewed_at: float | None = None
+        self._beaten = 0
+        """Conflicts in a row."""
+
+        self._retelling = Retelling(clock=clock)
 
     def __repr__(self) -> str:
         return f"<Leadership of {self._us}: {'ours' if self.ours else 'not ours'}>"
@@ -125,10 +129,20 @@ class Leadership:
         began = self._clock()
         try:
             await self._step(began)
-        except (NotFound, Conflict):
+        except (NotFound, Conflict) as error:
             self._held = None  # somebody was quicker, or the namespace is missing; the next try sees
             self._renewed_at = None
+            self._beaten += 1
+            if isinstance(error, NotFound) or self._beaten > ORDINARY:
+                self._tell(error)
         except (ClusterError, Malformed) as error:
+            self._tell(error)
+        else:
+            self._beaten = 0
+            self._retelling.over()
+
+    def _tell(self, error: Exception) -> None:
+        if self._retelling.is_due(str(error)):
             log.warning("lease.failed", because=str(error))
 
     async def _step(self, began: float) -> None:

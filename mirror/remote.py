@@ -25,6 +25,7 @@ class RemoteCluster:
         self._changed = changed
         self._pace = pace
         self._unusable: ClusterError | None = None
+        self._told: ClusterError | None = None
         self._services: Informer[Service] | None = None
         self._slices: Informer[EndpointSlice] | None = None
 
@@ -38,8 +39,14 @@ class RemoteCluster:
     @property
     def failure(self) -> ClusterError | None:
         """Why what is seen is not current; None while it is, or before anything was tried."""
+        if self._unusable is not None:
+            return self._unusable
         informers = (self._services, self._slices)
-        return self._unusable or next((i.failure for i in informers if i is not None and i.failure), None)
+        failures = [i.failure for i in informers if i is not None and i.failure is not None]
+        # What was told first stays while it is so: both fail when the API is away, each in its own words.
+        if self._told not in failures:
+            self._told = failures[0] if failures else None
+        return self._told
 
     async def run(self) -> NoReturn:
         """Follow until cancelled. No error of that cluster ends it."""

@@ -3,13 +3,17 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from cluster.client import Cluster
-from cluster.kinds import LEASE, NAMESPACE
+from cluster.errors import Conflict
+from cluster.kinds import LEASE, NAMESPACE, Kind
+from cluster.metadata import Raw
 from mirror import holder
-from mirror.lease import NAME, Held, Leadership, Raw, choice, seen
+from mirror.lease import NAME, ORDINARY, Held, Leadership, choice, seen
 from tests.support.clusters import until
 
 
@@ -53,9 +57,9 @@ class Clock:
 
 @asynccontextmanager
 async def leading(
-    client: Cluster, us: str, clock: Clock, *, retry: float = 0.01
+    client: Cluster, us: str, clock: Clock, *, retry: float = 0.01, namespace: str = "jackstay"
 ) -> AsyncIterator[Leadership]:
-    leadership = Leadership(client, "jackstay", changed=lambda: None, us=us, retry=retry, clock=clock)
+    leadership = Leadership(client, namespace, changed=lambda: None, us=us, retry=retry, clock=clock)
     running = asyncio.create_task(leadership.run())
     try:
         yield leadership
@@ -124,6 +128,38 @@ async def test_a_lease_that_is_never_renewed_is_taken_after_its_time(client: Clu
         clock.now += 15.0
         await until(lambda: ours(us), bool)
         assert (await client.get(LEASE, "jackstay", NAME))["spec"]["leaseTransitions"] == 1
+
+
+async def test_a_missing_namespace_is_told_once(client: Cluster) -> None:
+    with capture_logs() as told:
+        async with leading(client, "us", Clock(), namespace="nowhere") as us:
+            await until(lambda: number_of(told, "lease.failed"), lambda count: count > 0)
+            await client.create(
+                NAMESPACE, {"metadata": {"name": "nowhere"}, "apiVersion": "v1", "kind": "Namespace"}
+            )
+            await until(lambda: ours(us), bool)
+    (line,) = [line for line in told if line["event"] == "lease.failed"]
+    assert "nowhere" in line["because"]
+
+
+async def test_who_is_always_beaten_says_so(client: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = 0
+
+    async def beaten(kind: Kind, body: Raw) -> Raw:
+        nonlocal tries
+        tries += 1
+        raise Conflict("local: update leases: 409")
+
+    with capture_logs() as told:
+        async with leading(client, "us", Clock()) as us:
+            await until(lambda: ours(us), bool)
+            monkeypatch.setattr(client, "replace", beaten)
+            await until(lambda: number_of(told, "lease.failed"), lambda count: count > 0)
+            assert tries > ORDINARY
+
+
+async def number_of(told: list[Any], event: str) -> int:
+    return sum(line["event"] == event for line in told)
 
 
 async def known(leadership: Leadership) -> bool:
