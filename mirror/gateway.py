@@ -58,20 +58,24 @@ class Gateway:
         """Those of which all have been looked up."""
 
         self._liveness: dict[Address, Liveness] = {}
+        """Of each address for as long as it is probed, however that changes meanwhile."""
 
     def works(self, spec: LinkSpec, status: Mapping[str, Any]) -> dict[Hashable, Work]:
         """What has to run for as long as the Link is so; *status* is what it said last."""
         if self._first_hosts is None:
             self._first_hosts = spec.gateways
+        probed = self._addresses(spec, status) if spec.probe is not None else ()
+        for address in self._liveness.keys() - set(probed):
+            del self._liveness[address]
+            self._metrics.forget_address(spec.cluster, str(address))
         if not spec.gateways:
             return {}
         works: dict[Hashable, Work] = {
             ("resolve", spec.gateways): partial(self._keep_resolving, spec.gateways)
         }
-        if spec.probe is not None:
-            for address in self._addresses(spec, status):
-                key = (address, spec.gateway_identity, spec.probe)
-                works[key] = partial(self._keep_probing, spec, address)
+        for address in probed:
+            key = (address, spec.gateway_identity, spec.protocol, spec.probe)
+            works[key] = partial(self._keep_probing, spec, address)
         return works
 
     def looked_up(self, spec: LinkSpec) -> bool:
@@ -125,19 +129,14 @@ class Gateway:
 
     async def _keep_probing(self, spec: LinkSpec, address: Address) -> None:
         assert spec.probe is not None
-        believed = self._liveness.get(address, UNKNOWN)
-        try:
-            await keep_probing(
-                self._probe if spec.protocol == "jackstay/1" else partial(over_http, spec.probe),
-                address,
-                spec.gateway_identity,
-                spec.probe,
-                told=partial(self._told, spec, address),
-                before=believed,
-            )
-        finally:
-            self._liveness.pop(address, None)
-            self._metrics.forget_address(spec.cluster, str(address))
+        await keep_probing(
+            self._probe if spec.protocol == "jackstay/1" else partial(over_http, spec.probe),
+            address,
+            spec.gateway_identity,
+            spec.probe,
+            told=partial(self._told, spec, address),
+            before=self._liveness.get(address, UNKNOWN),
+        )
 
     def _told(self, spec: LinkSpec, address: Address, liveness: Liveness) -> None:
         before = self._liveness.get(address, UNKNOWN)

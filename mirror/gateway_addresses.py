@@ -9,9 +9,6 @@ from typing import Protocol
 
 from process.address import is_ip, refused_range
 
-REFRESH = 30.0
-"""Seconds after which a name is resolved again."""
-
 
 class Unresolved(Exception):
     """A name that led nowhere; the message says why."""
