@@ -1,7 +1,7 @@
 """The mirror as a whole: our own cluster followed once, a worker for each Link, one writer among several."""
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable, Iterable
 from functools import partial
 from typing import NoReturn
 
@@ -13,6 +13,7 @@ from mirror.crew import Crew
 from mirror.gateway_addresses import Resolver, system_resolver
 from mirror.home import Home
 from mirror.lease import Leadership
+from mirror.link import is_cluster_name
 from mirror.metrics import Metrics
 from mirror.probing import Probe
 from mirror.settings import Settings
@@ -22,6 +23,11 @@ from process.backoff import Backoff
 log = structlog.get_logger()
 
 _PAUSES = Backoff(first=1.0, most=60.0)
+
+SOUND = 300.0
+"""After so many seconds without an error of ours the next one counts as the first."""
+
+Served = tuple[str, str]
 
 
 class Controller:
@@ -44,7 +50,7 @@ class Controller:
         self._around = Surroundings(
             self.home, settings, lambda: self.leadership.ours, probe, resolver, metrics
         )
-        self._workers: dict[tuple[str, str], LinkWorker] = {}
+        self._workers: dict[Served, LinkWorker] = {}
         self.ready = asyncio.Event()
         """Set once our own cluster has been listed completely and the Lease was looked at."""
 
@@ -67,39 +73,56 @@ class Controller:
         seen = self.home.seen
         if seen is None:
             return
-        links = {_key(link): link for link in seen.links.items.values()}
+        links = served(seen.links.items.values(), self._workers)
         self._workers = {
             key: self._workers.get(key) or LinkWorker(link, self._around) for key, link in links.items()
         }
         for key, worker in self._workers.items():
-            worker.link.update(links[key])
+            worker.link.update(links[key], seen.links.listed_at)
             worker.ring()
         crew.keep({key: partial(self._keep_serving, key) for key in links})
         if self.leadership.known:
             self.ready.set()
 
-    async def _keep_serving(self, key: tuple[str, str]) -> None:
+    async def _keep_serving(self, key: Served) -> None:
         """
         Run the Link's worker for ever.
 
         A mistake of ours ends no other Link's work: it is told in full, counted, and this one begun anew.
         """
-        attempt = 0
+        around, worker, attempt = self._around, self._workers[key], 0
+        us = asyncio.current_task()
+        assert us is not None
         try:
             while True:
+                began = around.clock()
                 try:
-                    await self._workers[key].run()
+                    await worker.run()
                 except Exception as error:
-                    log.exception("link.broken", link=key[1], error=repr(error))
-                    self._around.metrics.broke()
-                link = self._workers[key].link.now
-                self._workers[key] = LinkWorker(link, self._around)
-                await asyncio.sleep(_PAUSES.delay(attempt, self._around.chance()))
+                    name = worker.link.now.metadata.name
+                    log.exception("link.broken", link=name, cluster=key[1], error=repr(error))
+                    around.metrics.broke()
+                    if us.cancelling():  # it broke while it was ended, and its error came instead of that
+                        raise asyncio.CancelledError from error
+                if around.clock() - began > SOUND:
+                    attempt = 0
+                await asyncio.sleep(_PAUSES.delay(attempt, around.chance()))
                 attempt += 1
+                worker = self._workers[key] = LinkWorker(worker.link.now, around)
         finally:
-            self._around.metrics.forget(key[1])
+            around.metrics.forget(key[1])
 
 
-def _key(link: Link) -> tuple[str, str]:
-    """A Link that leads to another cluster than before is another one: nothing known of it holds."""
-    return link.metadata.uid, str(link.spec.get("targetClusterName", ""))
+def served(links: Iterable[Link], before: Collection[Served]) -> dict[Served, Link]:
+    """
+    *links* by what they are served as: their uid and what they call the cluster they lead to.
+
+    A Link that leads to another cluster than before is another one: nothing known of it holds. With a name
+    that cannot be one it leads where it did *before*.
+    """
+    by_uid = {uid: cluster for uid, cluster in before}  # noqa: C416 - dict() of a mapping is another thing
+    found: dict[Served, Link] = {}
+    for link in links:
+        uid, said = link.metadata.uid, str(link.spec.get("targetClusterName", ""))
+        found[uid, said if is_cluster_name(said) else by_uid.get(uid, said)] = link
+    return found

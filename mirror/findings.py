@@ -4,7 +4,9 @@ from collections import Counter
 from collections.abc import Mapping
 
 from cluster.errors import AlreadyExists, ClusterError, Forbidden, Unauthorized
+from cluster.kinds import LINK
 from cluster.objects import Key
+from mirror import marks
 from mirror.link import InvalidLink
 from mirror.look import Look
 from mirror.mirror_objects import Mirror
@@ -77,7 +79,9 @@ def synced(look: Look, found: Mapping[Key, Mirrored], setbacks: Setbacks) -> Fin
     if observed.replaced:
         message = (
             f"this is another cluster than before (kube-system has uid {observed.remote.cluster_uid}, "
-            f"not {observed.link.remote_uid}): nothing is deleted"
+            f"not {observed.link.remote_uid}): nothing is deleted. If that is meant: kubectl annotate "
+            f"{LINK.plural}.{LINK.group} -n {observed.link.namespace} {observed.link.name} "
+            f"{marks.REMOTE_UID}-"
         )
         return Finding(ok=False, reason="ClusterReplaced", message=message)
     stuck = [setbacks[key] for key in look.desired.withdrawn if key in setbacks]

@@ -98,6 +98,11 @@ class Door:
     protocol: Protocol = "jackstay/1"
 
 
+def is_cluster_name(name: str) -> bool:
+    """Whether the names of mirrors can end in *name*."""
+    return _LABEL.fullmatch(name) is not None and len(name) <= LONGEST_CLUSTER
+
+
 def keeps_mirrors(link: Link) -> bool:
     """Whether what *link* made is to stay when it is removed."""
     return link.metadata.annotations.get(marks.KEEP_MIRRORS) == "true"
@@ -190,7 +195,7 @@ class _Reader:
 
     def _cluster(self) -> str:
         name = self._fields.required("targetClusterName")
-        if not _LABEL.fullmatch(name) or len(name) > LONGEST_CLUSTER:
+        if not is_cluster_name(name):
             raise Malformed(
                 f"spec.targetClusterName {name!r} cannot end the name of a Service: up to {LONGEST_CLUSTER} "
                 "of a-z, 0-9 and hyphens, with no hyphen at either end"

@@ -1,6 +1,7 @@
 """The Link as an object in our cluster: the newest that we know of it, and what we write to it."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 
 import structlog
@@ -19,9 +20,11 @@ log = structlog.get_logger()
 class LinkObject:
     """One Link. Its methods that write raise ClusterError."""
 
-    def __init__(self, link: Link, cluster: Cluster) -> None:
+    def __init__(self, link: Link, cluster: Cluster, *, clock: Callable[[], float]) -> None:
         self.now = link
         self._cluster = cluster
+        self._clock = clock
+        self._written_at = float("-inf")
         self._writing = asyncio.Lock()  # the one who writes second has to know what the first one made of it
 
     def __repr__(self) -> str:
@@ -32,10 +35,25 @@ class LinkObject:
         """Whether it is being deleted."""
         return self.now.metadata.deletion_timestamp is not None
 
-    def update(self, link: Link) -> None:
-        """*link* is what a watch shows, or an answer; what is older than what we know counts for nothing."""
-        if not older(link.metadata.resource_version, self.now.metadata.resource_version):
+    def update(self, link: Link, listed_at: float) -> None:
+        """
+        *link* is what a listing shows that was asked for at *listed_at*, or a watch after it.
+
+        It may not have in it yet what we wrote since then. A listing asked for later is right whatever its
+        version: versions go back where an API server is restored from a backup.
+        """
+        if listed_at > self._written_at or not self._is_older(link):
             self.now = link
+
+    def _answered(self, raw: Raw) -> None:
+        """A write of ours was answered with *raw*."""
+        self._written_at = self._clock()
+        link = Link.from_dict(raw)
+        if not self._is_older(link):
+            self.now = link
+
+    def _is_older(self, link: Link) -> bool:
+        return older(link.metadata.resource_version, self.now.metadata.resource_version)
 
     async def claim(self, remote_uid: str) -> None:
         """Have our finalizer on it, and the cluster it leads to; before anything is made for it."""
@@ -67,10 +85,10 @@ class LinkObject:
                 return False
             key = self.now.metadata.key
             raw = await self._cluster.patch_status(LINK, key.namespace, key.name, {"status": patch})
-            self.update(Link.from_dict(raw))
+            self._answered(raw)
             return True
 
     async def _patch(self, metadata: Raw) -> None:
         now = self.now.metadata
         patch = {"metadata": {"resourceVersion": now.resource_version, **metadata}}
-        self.update(Link.from_dict(await self._cluster.patch(LINK, now.namespace, now.name, patch)))
+        self._answered(await self._cluster.patch(LINK, now.namespace, now.name, patch))

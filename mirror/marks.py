@@ -21,7 +21,7 @@ KEEP_MIRRORS = "jackstay.io/keep-mirrors"
 """On a Link: "true" leaves its mirrors behind when it is removed."""
 
 REMOTE_UID = "jackstay.io/remote-cluster-uid"
-"""On a Link: which cluster it led to when it was first read."""
+"""On a Link: which cluster it led to when it was first read. On a mirror: of which one its version is."""
 
 NAMESPACES = "jackstay.io/namespaces"
 """On a Link: the only namespaces in which it makes mirrors, with commas between them."""

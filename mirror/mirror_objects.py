@@ -68,6 +68,7 @@ def make(service: Service, key: Key, made_before: Service | None, observed: Obse
                 **copied(remote.annotations, excluded=link.excluded_annotations, wanted=link.copied_keys),
                 **annotations,
                 marks.REMOTE_VERSION: remote.resource_version,
+                **({marks.REMOTE_UID: cluster} if (cluster := observed.remote.cluster_uid) else {}),
             },
         ),
         ports=tuple(map(_service_port, service.ports)),

@@ -60,7 +60,7 @@ def wanted(observed: Observed, before: Desired | None = None) -> Desired:
     What was worked out *before*, from the very same objects, is not worked out again: it is the same
     object, too. (With a thousand mirrors that is most of the work of most passes.)
     """
-    context = (observed.link, observed.gateway, observed.others)
+    context = (observed.link, observed.gateway, observed.others, observed.remote.cluster_uid)
     known = before if before is not None and before.context == context else None
     parts = parts_of(observed.local.slices)
     services: dict[Key, Mirror | Unmirrored] = {}

@@ -110,10 +110,14 @@ def _unsettled(mirror: Key, brake: Brake) -> str:
 
 
 def _is_newer(mirror: Key, observed: Observed) -> bool:
-    """Whether *mirror* was made from a later state of the other cluster than the one we see."""
+    """Whether *mirror* was made from a later state of this very cluster than the one we see."""
     service = observed.local.services.get(mirror)
-    version = service.metadata.annotations.get(marks.REMOTE_VERSION, "") if service is not None else ""
-    return older(observed.remote.version, version)
+    if service is None:
+        return False
+    annotations, now = service.metadata.annotations, observed.remote.cluster_uid
+    if now and annotations.get(marks.REMOTE_UID, now) != now:
+        return False  # versions of two clusters cannot be compared
+    return older(observed.remote.version, annotations.get(marks.REMOTE_VERSION, ""))
 
 
 def _is_proven(remote: Key, observed: Observed) -> bool:

@@ -64,7 +64,7 @@ class LinkWorker:
     """Serves one Link while `run` does."""
 
     def __init__(self, link: Link, around: Surroundings) -> None:
-        self.link = LinkObject(link, around.home.cluster)
+        self.link = LinkObject(link, around.home.cluster, clock=around.clock)
         self._around = around
         self._bell = asyncio.Event()
         self._news = asyncio.Event()
@@ -210,7 +210,7 @@ class LinkWorker:
         self.ring()
 
     def _wrote(self, cluster: str, action: Action, raw: Raw | None) -> None:
-        self._overlay.wrote(action, raw)
+        self._overlay.wrote(action, raw, self._around.clock())
         self._around.metrics.wrote(cluster, type(action).__name__.lower(), action.kind.kind)
 
     def _settle(self, done: Iterable[Key], failed: Mapping[Key, ClusterError]) -> None:

@@ -22,35 +22,40 @@ class Written(Generic[T]):
     """Of one kind."""
 
     def __init__(self) -> None:
-        self._made: dict[Key, T] = {}
-        self._removed: dict[Key, str] = {}
+        self._made: dict[Key, tuple[T, float]] = {}
+        self._removed: dict[Key, tuple[str, float]] = {}
 
-    def put(self, thing: T) -> None:
-        """The server has answered that it holds *thing*."""
+    def put(self, thing: T, now: float) -> None:
+        """The server has answered *now* that it holds *thing*."""
         self._removed.pop(thing.metadata.key, None)
-        self._made[thing.metadata.key] = thing
+        self._made[thing.metadata.key] = thing, now
 
-    def remove(self, thing: T) -> None:
-        """The server has answered that *thing* is gone."""
+    def remove(self, thing: T, now: float) -> None:
+        """The server has answered *now* that *thing* is gone."""
         self._made.pop(thing.metadata.key, None)
-        self._removed[thing.metadata.key] = thing.metadata.uid
+        self._removed[thing.metadata.key] = thing.metadata.uid, now
 
     def over(self, shown: Snapshot[T]) -> Mapping[Key, T]:
-        """*shown*, with what we wrote and it does not show yet; the rest is forgotten."""
+        """
+        *shown*, with what we wrote and it does not show yet; the rest is forgotten.
+
+        A listing that was asked for later than we wrote shows all of it, or what has become of it: versions
+        go back, and what was removed comes back, where an API server is restored from a backup.
+        """
         self._made = {
-            key: thing
-            for key, thing in self._made.items()
-            if older(shown.version, thing.metadata.resource_version)
+            key: (thing, at)
+            for key, (thing, at) in self._made.items()
+            if shown.listed_at <= at and older(shown.version, thing.metadata.resource_version)
         }
         self._removed = {
-            key: uid
-            for key, uid in self._removed.items()
-            if key in shown.items and shown.items[key].metadata.uid == uid
+            key: (uid, at)
+            for key, (uid, at) in self._removed.items()
+            if shown.listed_at <= at and key in shown.items and shown.items[key].metadata.uid == uid
         }
         if not self._made and not self._removed:
             return shown.items
         kept = {key: thing for key, thing in shown.items.items() if key not in self._removed}
-        return {**kept, **self._made}
+        return {**kept, **{key: thing for key, (thing, _) in self._made.items()}}
 
 
 class Overlay:
@@ -70,19 +75,19 @@ class Overlay:
             self._slices.over(seen.slices),
         )
 
-    def wrote(self, action: Action, raw: Raw | None) -> None:
-        """*action* was carried out; *raw* is what the server has now."""
+    def wrote(self, action: Action, raw: Raw | None, now: float) -> None:
+        """*action* was carried out; *raw* is what the server has *now*."""
         match action.object:
             case Service() as service:
-                _note(self._services, service, None if raw is None else Service.from_dict(raw))
+                _note(self._services, service, None if raw is None else Service.from_dict(raw), now)
             case Endpoints() as endpoints:
-                _note(self._endpoints, endpoints, None if raw is None else Endpoints.from_dict(raw))
+                _note(self._endpoints, endpoints, None if raw is None else Endpoints.from_dict(raw), now)
             case EndpointSlice() as part:
-                _note(self._slices, part, None if raw is None else EndpointSlice.from_dict(raw))
+                _note(self._slices, part, None if raw is None else EndpointSlice.from_dict(raw), now)
 
 
-def _note(written: Written[T], aimed_at: T, now: T | None) -> None:
-    if now is None:
-        written.remove(aimed_at)
+def _note(written: Written[T], aimed_at: T, there: T | None, now: float) -> None:
+    if there is None:
+        written.remove(aimed_at, now)
     else:
-        written.put(now)
+        written.put(there, now)

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import pytest
+from structlog.testing import capture_logs
 
 from cluster.client import Cluster, Listing
 from cluster.errors import Forbidden
@@ -21,6 +22,7 @@ from cluster.objects import Service
 from mirror import marks, withdrawal
 from mirror.credentials import access
 from mirror.gateway_addresses import Unresolved
+from mirror.link_object import LinkObject
 from tests.support.cluster import local_cluster
 from tests.support.clusters import GATEWAY, QUICK, Site, World, kubeconfig, until, world
 
@@ -578,6 +580,90 @@ async def test_who_does_not_write_has_the_same_metrics(at: World) -> None:
             assert leading.leadership.ours
 
 
+async def test_a_name_that_cannot_be_one_leaves_the_mirrors_and_what_keeps_them_true(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+        await at.west.api.patch(LINK, "jackstay", "east", {"spec": {"targetClusterName": "No Name"}})
+        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "InvalidLink"))
+        at.gateways.alive.clear()
+        await until(at.west.addresses, lambda found: found == DEAD)
+
+
+async def test_a_bug_in_one_link_ends_neither_the_others_nor_the_process(
+    at: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the bug is in what is done when work is ended: then its error comes instead of the end."""
+    report = LinkObject.report
+
+    async def broken(self: LinkObject, *args: Any) -> NoReturn:
+        try:
+            await report(self, *args)
+            await asyncio.Event().wait()
+        finally:
+            raise RuntimeError("a bug")
+
+    await at.link()
+    await at.east.service()
+    await at.link("north", to=at.east)
+    async with at.mirroring():
+        await until(lambda: at.west.addresses("podinfo-north"), lambda found: found == ALIVE)
+        monkeypatch.setattr(LinkObject, "report", broken)
+        at.gateways.alive.clear()  # a status to write
+        await until(at.west.addresses, lambda found: found == DEAD)
+        await at.west.api.patch(LINK, "jackstay", "east", {"spec": {"targetClusterName": "orient"}})
+        await until(lambda: at.mirror("podinfo-orient"), lambda found: found is not None)
+        at.gateways.alive.add(GATEWAY)
+        await until(lambda: at.west.addresses("podinfo-orient"), lambda found: found == ALIVE)
+        monkeypatch.setattr(LinkObject, "report", report)
+
+
+async def test_another_way_to_ask_the_gateway_is_taken_up(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+        asked = len(at.gateways.asked)
+        otherwise = {"metadata": {"annotations": {marks.GATEWAY_PROTOCOL: "transport.l5d.io/v1"}}}
+        await at.west.api.patch(LINK, "jackstay", "east", otherwise)
+        await until(at.west.addresses, lambda found: found == DEAD)  # nothing answers HTTP there
+        back = {"metadata": {"annotations": {marks.GATEWAY_PROTOCOL: None}}}
+        await at.west.api.patch(LINK, "jackstay", "east", back)
+        await mirrored(at)
+        assert len(at.gateways.asked) > asked
+
+
+async def test_an_outage_is_written_and_told_once(at: World, tmp_path: Path) -> None:
+    async with local_cluster("north", data=tmp_path / "north") as server, Cluster(server.access) as api:
+        north = Site(server, api)
+        await north.namespace("test")
+        await at.link("north", to=north)
+        with capture_logs() as told:
+            async with at.mirroring():
+                await until(
+                    lambda: at.condition("RemoteReachable", "north"), lambda found: found[0] == "True"
+                )
+                await server.__aexit__(None, None, None)
+                await until(
+                    lambda: at.condition("RemoteReachable", "north"), lambda found: found[0] == "False"
+                )
+                first = (await at.status("north"))["conditions"]
+                failures = [line for line in told if line["event"] == "informer.failed"]
+                await until(
+                    lambda: answer([line for line in told if line["event"] == "informer.failed"]),
+                    lambda lines: len(lines) > len(failures) + 8,
+                )
+                assert (await at.status("north"))["conditions"] == first
+                await server.__aenter__()
+        warned = [
+            (line["kind"], line["log_level"])
+            for line in told
+            if line["event"] == "informer.failed" and line["cluster"] == "north"
+        ]
+        assert sorted(kind for kind, level in warned if level == "warning") == ["endpointslices", "services"]
+
+
 async def test_a_missing_namespace_is_waited_for(at: World) -> None:
     await at.east.namespace("web")
     await at.link()
@@ -682,7 +768,9 @@ async def mirrors(at: World) -> int:
     return len((await at.west.api.list(SERVICE, namespace="test")).items)
 
 
-async def test_another_cluster_behind_the_same_link_deletes_nothing(at: World) -> None:
+async def test_another_cluster_behind_the_same_link_deletes_nothing_until_that_is_meant(
+    at: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await at.link()
     await at.east.service()
     async with at.mirroring():
@@ -694,3 +782,11 @@ async def test_another_cluster_behind_the_same_link_deletes_nothing(at: World) -
             await until(lambda: at.condition("Synced"), lambda found: found == ("False", "ClusterReplaced"))
             assert await at.mirror() is not None
             assert await at.west.addresses() == ALIVE
+            messages = {each["type"]: each["message"] for each in (await at.status())["conditions"]}
+            cure = f"kubectl annotate links.multicluster.linkerd.io -n jackstay east {marks.REMOTE_UID}-"
+            assert messages["Synced"].endswith(cure)
+            monkeypatch.setattr(withdrawal, "SECOND_LOOK", AT_ONCE)
+            meant = {"metadata": {"annotations": {marks.REMOTE_UID: None}}}
+            await at.west.api.patch(LINK, "jackstay", "east", meant)
+            await until(at.mirror, lambda found: found is None)
+            await synced(at)

@@ -113,6 +113,14 @@ def test_nothing_goes_by_a_listing_older_than_the_mirror() -> None:
     assert released(seen)[0] == []
 
 
+def test_versions_of_another_cluster_say_nothing() -> None:
+    """The Link was told that it leads to another one now: its uid on the Link is gone, or the new one."""
+    made = observed(remote(service(), cluster_uid="old"))
+    local = applied(EMPTY, plan(made, wanted(made)))
+    assert withheld(lacking(local, version="6", cluster_uid="old")) == {"podinfo-east": NEWER}
+    assert withheld(lacking(local, version="6", cluster_uid="new")) == {"podinfo-east": ABSENT}
+
+
 def test_nothing_goes_that_is_there_but_cannot_be_read() -> None:
     assert released(lacking(mirrored("podinfo"), unreadable=frozenset({PODINFO})))[0] == []
 
