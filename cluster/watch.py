@@ -26,7 +26,7 @@ from cluster.reading import Malformed
 from cluster.retelling import Retelling
 from cluster.snapshot import Disordered, Snapshot, after, listed
 
-__all__ = ["Informer", "Pace", "Snapshot"]
+__all__ = ["Informer", "Pace"]
 
 log = structlog.get_logger()
 

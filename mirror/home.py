@@ -9,7 +9,8 @@ from cluster.client import Cluster
 from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, LINK, NAMESPACE, SECRET, SERVICE
 from cluster.metadata import Raw
 from cluster.objects import Endpoints, EndpointSlice, Link, Namespace, Secret, Service
-from cluster.watch import Informer, Snapshot
+from cluster.snapshot import Snapshot
+from cluster.watch import Informer
 from mirror import marks
 from mirror.credentials import KUBECONFIG
 from mirror.settings import Settings

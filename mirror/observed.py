@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from cluster.objects import Endpoints, EndpointSlice, Key, Namespace, Service
-from cluster.watch import Snapshot
+from cluster.snapshot import Snapshot
 from mirror.link import LinkSpec
 
 

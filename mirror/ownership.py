@@ -1,8 +1,10 @@
 """
 Whose an object is. The mirror writes over and removes what it made itself, and nothing else.
 
-The label with the Link's uid is what tells; the rest of the marks guard against copies. Whoever saves a
-mirror as YAML and applies it under another name has made an object of their own that looks like ours.
+What is removed bears the label with the Link's uid, and the other marks agree with where it is: whoever saves
+a mirror as YAML and applies it under another name has made an object of their own that looks like ours.
+Written over is besides what bears the other marks and the uid of no Link there is: it lost its label, or its
+Link, or was made by Linkerd.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Set

@@ -21,7 +21,6 @@ from cluster.objects import Key, Link
 from mirror import findings, setbacks, withdrawal
 from mirror.crew import Crew
 from mirror.execute import execute
-from mirror.gateway import Gateway
 from mirror.gateway_addresses import Resolver
 from mirror.home import Home, Seen
 from mirror.link import InvalidLink, LinkSpec, keeps_mirrors, parse
@@ -32,6 +31,7 @@ from mirror.metrics import Metrics
 from mirror.observed import Observed
 from mirror.plan import Action, plan, removal
 from mirror.probing import Probe
+from mirror.remote_gateway import RemoteGateway
 from mirror.settings import Settings
 from mirror.status import Report
 from mirror.wanted import wanted
@@ -68,7 +68,7 @@ class LinkWorker:
         self._around = around
         self._bell = asyncio.Event()
         self._news = asyncio.Event()
-        self._gateway = Gateway(
+        self._gateway = RemoteGateway(
             around.settings,
             around.probe,
             around.resolver,

@@ -35,7 +35,7 @@ from cluster.kinds import (
     TRAFFIC_SPLIT,
     Kind,
 )
-from cluster.metadata import Key
+from cluster.metadata import Key, Metadata, OwnerReference
 from cluster.objects import Endpoints, EndpointSlice, Secret, Service
 from cluster.watch import Informer
 from process.backoff import Backoff
@@ -303,6 +303,25 @@ async def test_our_objects_survive_the_way_there_and_back(cluster: Cluster, name
     assert (made.endpoints, made.ports, made.service) == (slices.endpoints, slices.ports, "podinfo")
     secret = Secret.from_dict(an(SECRET, namespace, "a", data={"kubeconfig": "aGk="}))
     assert Secret.from_dict(await cluster.create(SECRET, secret.to_dict())).data == {"kubeconfig": b"hi"}
+
+
+async def test_what_belongs_to_a_service_says_so_and_is_found_by_a_label_that_is_there(
+    cluster: Cluster, namespace: str
+) -> None:
+    service = Service.from_dict(await cluster.create(SERVICE, a_service(namespace, "podinfo-east")))
+    owner = OwnerReference("v1", "Service", "podinfo-east", service.metadata.uid)
+    for kind, more in (
+        (ENDPOINTS, {"subsets": []}),
+        (ENDPOINT_SLICE, {"addressType": "IPv4", "endpoints": []}),
+    ):
+        body = an(kind, namespace, "podinfo-east", labels={"jackstay.io/link-uid": "1"}, **more)
+        body["metadata"]["ownerReferences"] = [owner.to_dict()]
+        await cluster.create(kind, body)
+        await cluster.create(kind, an(kind, namespace, "other", **more))
+        (found,) = (
+            await cluster.list(kind, namespace=namespace, label_selector="jackstay.io/link-uid")
+        ).items
+        assert Metadata.of(found).owner_references == (owner,)
 
 
 async def test_a_lease_is_taken_from_the_version_that_was_read(cluster: Cluster, namespace: str) -> None:

@@ -27,7 +27,7 @@ PRESUMED = Liveness(alive=True)
 """Of a gateway that is not to be probed."""
 
 
-class Gateway:
+class RemoteGateway:
     """
     What is believed of it, kept by the work in `works`.
 
