@@ -195,7 +195,7 @@ async def test_a_gateway_that_is_dead_from_the_start_is_never_ready(at: World) -
     await at.east.service()
     async with at.mirroring():
         await until(lambda: at.condition("GatewayAlive"), lambda found: found[0] == "False")
-        assert await at.west.addresses() == DEAD
+        assert await until(at.west.addresses, lambda found: found is not None) == DEAD
 
 
 async def test_a_service_without_ready_endpoints_has_none_here(at: World) -> None:
