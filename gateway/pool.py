@@ -74,12 +74,26 @@ class Pool:
 
         Raises what a new one could not be made for, OverLimit among others.
         """
-        while self._idle and not fresh:
+        while True:
+            tunnel = self._take_idle() if not fresh else None
+            if tunnel is None:
+                tunnel = await self._wait()
+            # Between being given to us and our turn it may have been lost, or sent away.
+            if tunnel.usable:
+                return tunnel
+            self._discard(tunnel)
+
+    def _take_idle(self) -> Tunnel | None:
+        while self._idle:
             tunnel, _ = self._idle.pop()
             tunnel.look()
             if tunnel.usable:
                 return tunnel
             self._discard(tunnel)
+        return None
+
+    async def _wait(self) -> Tunnel:
+        """The next tunnel that comes free, old or new; after those who have waited longer."""
         if self._closing:
             raise BackendUnreachable(f"{self.address} is no gateway of ours any more")
         future: asyncio.Future[Tunnel] = self._loop.create_future()

@@ -84,6 +84,28 @@ async def test_a_tunnel_that_came_back_is_taken_again() -> None:
         pool.close()
 
 
+async def test_a_tunnel_that_goes_before_its_taker_has_its_turn_is_not_handed_out() -> None:
+    """GOAWAY, or the end, may come in the very turn of the loop in which a waiter was served."""
+    async with gateway() as there:
+        hold = asyncio.Event()
+
+        async def slowly() -> Tunnel:
+            await hold.wait()
+            return await there.connect()
+
+        pool = there.pool(connect=slowly)
+        waiting = asyncio.create_task(pool.take())
+        await asyncio.sleep(0)
+        returned = await there.connect()
+        pool.give_back(returned)
+        returned.close()
+        hold.set()
+        taken = await waiting
+        assert taken is not returned
+        assert taken.usable
+        pool.close()
+
+
 async def test_some_are_made_ahead_of_need() -> None:
     async with gateway() as there:
         pool = there.pool(PoolSettings(warm=3))
