@@ -159,7 +159,7 @@ class Inbound:
         """
         while True:
             patience = self._deadlines.silence if tunnel.spoke else self._deadlines.first_frame
-            heard_at = tunnel.heard_at
+            heard = tunnel.bytes_carried
             try:
                 async with asyncio.timeout(_CROSSING if self._closing else patience):
                     if opening := await tunnel.next_opening():
@@ -167,7 +167,7 @@ class Inbound:
             except TimeoutError:
                 if self._closing:
                     raise Draining("the gateway is about to end") from None
-                if tunnel.heard_at == heard_at:
+                if tunnel.bytes_carried == heard:
                     raise TooSlow(f"nothing was heard for {patience:g} s") from None
 
     def _check_peer(self, tunnel: Tunnel, opening: Opening) -> None:

@@ -1,0 +1,93 @@
+"""How long a peer may be silent."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from prometheus_client import CollectorRegistry
+
+from gateway import handshake
+from gateway.buffers import Buffers
+from gateway.channel import Channel
+from gateway.current import Current
+from gateway.inbound import Inbound
+from gateway.lingering import Lingering
+from gateway.listener import Listener, listening_socket
+from gateway.metrics import DataPathMetrics
+from gateway.routes import NO_ROUTES
+from gateway.settings import Deadlines, InboundSettings
+from gateway.tunnel import Tunnel
+from gateway.wire import connect
+from process.address import Address
+from tests.support.pairs import CLIENT, GATEWAY
+from tests.support.pki import Pki
+
+PKI = Pki.make()
+IDENTITY = PKI.identity(GATEWAY).dns_name
+FIRST_FRAME = 0.3
+"""Seconds."""
+
+
+@asynccontextmanager
+async def gateway() -> AsyncIterator[Listener]:
+    metrics = DataPathMetrics(CollectorRegistry(), "inbound")
+    async with Lingering() as lingering:
+        threads = ThreadPoolExecutor(1)
+        inbound = Inbound(
+            InboundSettings(deadlines=Deadlines(first_frame=FIRST_FRAME)),
+            generation=lambda: PKI.generation(GATEWAY),
+            routes=Current(NO_ROUTES),
+            threads=threads,
+            lingering=lingering,
+            metrics=metrics,
+        )
+        async with Listener(
+            listening_socket(Address("127.0.0.1", 0)),
+            inbound.serve,
+            most=100,
+            refused=lambda refusal: metrics.refused(refusal.reason),
+            failed=metrics.defect,
+        ) as listener:
+            yield listener
+        threads.shutdown()
+
+
+class CoarseClock(asyncio.SelectorEventLoop):
+    """As uvloop's clock, which stands still within a millisecond; here for longer, to be certain."""
+
+    def time(self) -> float:
+        return super().time() // 0.1 * 0.1
+
+
+async def tunnel_to(address: Address) -> Tunnel:
+    """A tunnel that has said PING as soon as the gateway began to wait for that, and then nothing more."""
+    buffers = Buffers()
+    wire = await connect(address, timeout=5)
+    secured = await handshake.connect(wire, PKI.generation(CLIENT, bundle=PKI.bundle), IDENTITY, None)
+    tunnel = Tunnel(Channel(wire, secured.engine, buffers, secured.unread), secured.peer, "client")
+    tunnel.start()
+    verified_at = time.monotonic() + 0.02
+    while time.monotonic() < verified_at:  # noqa: ASYNC110  # within a tick of the coarse clock
+        await asyncio.sleep(0)
+    await tunnel.ping()
+    return tunnel
+
+
+async def tunnels_that_live_on() -> list[bool]:
+    """Of some such tunnels: which are there after the first frame's time."""
+    async with gateway() as listener:
+        made = [await tunnel_to(listener.address) for _ in range(4)]
+        await asyncio.sleep(FIRST_FRAME * 2)  # it is time that must pass here, and nothing must happen
+        for tunnel in made:
+            tunnel.look()
+        living = [tunnel.usable for tunnel in made]
+        for tunnel in made:
+            tunnel.close()
+        return living
+
+
+def test_a_peer_that_has_said_ping_was_heard_also_within_one_tick_of_the_clock() -> None:
+    with asyncio.Runner(loop_factory=CoarseClock) as runner:
+        assert runner.run(tunnels_that_live_on()) == [True] * 4
