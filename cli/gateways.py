@@ -3,18 +3,23 @@
 import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from cli.errors import CliError, explained
+from cli.manifests import MIRROR
 from cli.options import NAMESPACE, Context, Kubeconfig, Namespace, Output, OutputFormat, print_json
 from cluster.client import Cluster
-from cluster.errors import ClusterError
-from cluster.kinds import LINK
+from cluster.errors import ClusterError, Forbidden, NotFound
+from cluster.kinds import LEASE, LINK
 from cluster.kubeconfig import Access, RefusedKubeconfig, local
 from cluster.objects import Link
 from cluster.reading import Fields, Malformed
+
+PATIENCE = timedelta(minutes=1)
+"""Four lives of a Lease, since two machines' clocks are compared here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +79,26 @@ def as_objects(shown: Iterable[Row]) -> list[dict[str, object]]:
     ]
 
 
-async def _links(access: Access, namespace: str) -> list[Link]:
+def outdated(looked_at: datetime | None, now: datetime, namespace: str) -> str:
+    """What to say where no mirror keeps what is shown true, as its Lease tells; "" where one does."""
+    if looked_at is not None and now - looked_at < PATIENCE:
+        return ""
+    since = f"since {looked_at:%Y-%m-%d %H:%M:%S} UTC" if looked_at else "ever"
+    return f"no mirror has looked {since}: does jackstay-mirror run in namespace {namespace}?"
+
+
+async def _read(access: Access, namespace: str) -> tuple[list[Link], datetime | None]:
+    """The Links, and when a mirror last renewed its Lease; now, if we may not know."""
     async with Cluster(access) as cluster:
         listing = await cluster.list(LINK, namespace=namespace)
-    return [Link.from_dict(raw) for raw in listing.items]
+        links = [Link.from_dict(raw) for raw in listing.items]
+        try:
+            lease = await cluster.get(LEASE, namespace, MIRROR)
+        except NotFound:
+            return links, None
+        except Forbidden:
+            return links, datetime.now(UTC)
+    return links, Fields.of(lease).below("spec").time("renewTime")
 
 
 def command(
@@ -91,12 +112,13 @@ def command(
     """
     Whether the linked clusters' gateways live, and how far they are.
 
-    Exits with 0 if every gateway shown is alive, else with 1.
+    Exits with 0 if every gateway shown is alive, else with 1; also where no mirror runs that would know.
 
     Example:  jackstay gateways --context west --cluster-name east
     """
     with explained(ClusterError, RefusedKubeconfig, OSError, Malformed):
-        found = rows(asyncio.run(_links(local(kubeconfig, context), namespace)))
+        links, looked_at = asyncio.run(_read(local(kubeconfig, context), namespace))
+        found = rows(links)
     shown = [row for row in found if cluster_name in ("", row.cluster)]
     if cluster_name and not shown:
         raise CliError(
@@ -107,4 +129,10 @@ def command(
         print_json(as_objects(shown))
     else:
         typer.echo(table(shown), nl=False)
+    if not shown:
+        typer.echo(f"jackstay: there is no Link with a gateway in namespace {namespace}", err=True)
+        raise typer.Exit(0)
+    if sentence := outdated(looked_at, datetime.now(UTC), namespace):
+        typer.echo(f"jackstay: {sentence}", err=True)
+        raise typer.Exit(1)
     raise typer.Exit(0 if all(row.alive for row in shown) else 1)

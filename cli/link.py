@@ -119,7 +119,7 @@ def only_from_here(server: str, addresses: Iterable[str]) -> Iterator[str]:
     hosts += [("gateway", address, "--gateway-addresses") for address in addresses]
     for what, host, option in hosts:
         if host == "localhost" or (is_ip(host) and refused_range(host, allow_loopback=False)):
-            yield f"no other cluster reaches the {what} at {host}: say where it can, with {option}"
+            yield f"no other machine reaches the {what} at {host}: say where it does, with {option}"
 
 
 def _check_name(name: str) -> None:
@@ -313,5 +313,5 @@ def command(
         )
     made = manifests(wanted, gateway, credentials)
     for sentence in only_from_here(api_server_address or access.server, _addresses(wanted, gateway)):
-        typer.echo(f"jackstay: {sentence}", err=True)
+        typer.echo(f"jackstay: warning: {sentence}", err=True)
     typer.echo(as_yaml(made) if output is ManifestFormat.YAML else as_json(made), nl=False)

@@ -14,6 +14,7 @@ import typer
 
 from process.address import Address
 from process.log import LogFormat as LogFormats
+from process.log import LogLevel as LogLevels
 
 NAMESPACE = "jackstay"
 CLUSTER_DOMAIN = "cluster.local"
@@ -142,6 +143,5 @@ LogFormat = Annotated[
     typer.Option("--log-format", rich_help_panel=LOG, help="auto: text on a terminal, else JSON."),
 ]
 LogLevel = Annotated[
-    str,
-    typer.Option("--log-level", metavar="LEVEL", rich_help_panel=LOG, help="debug, info, warning or error."),
+    LogLevels, typer.Option("--log-level", rich_help_panel=LOG, help="What is not written is less urgent.")
 ]

@@ -79,7 +79,7 @@ def command(
     """
     if (targets is None) == (mode is Mode.FILE):
         raise CliError(
-            "there must be either --targets FILE or --mode cluster-ip, not both",
+            "it is not said what to offer: that takes --targets FILE or --mode cluster-ip, and not both",
             hint="jackstay outbound --targets targets.toml ...",
         )
     with explained(InvalidCredentials, InvalidTrustBundle):

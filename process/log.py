@@ -7,6 +7,7 @@ from typing import Literal
 import structlog
 
 LogFormat = Literal["auto", "json", "text"]
+LogLevel = Literal["debug", "info", "warning", "error"]
 LEVELS = ("debug", "info", "warning", "error")
 
 

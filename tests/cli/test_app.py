@@ -50,6 +50,12 @@ def test_an_option_is_read_from_the_environment() -> None:
     assert (done.returncode, done.stdout[0]) == (0, "{")
 
 
+def test_an_unknown_log_level_is_wrong_use() -> None:
+    done = jackstay("podinfo", "--listen", "127.0.0.1:0", "--log-level", "loud")
+    assert done.returncode == 2
+    assert "'loud' is not one of" in done.stderr
+
+
 def test_an_unknown_command_brings_the_nearest_one() -> None:
     done = jackstay("gatway")
     assert done.returncode == 2

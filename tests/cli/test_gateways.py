@@ -1,8 +1,9 @@
 """The table of gateways, as scripts know it."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cli.gateways import Row, as_objects, rows, table
+from cli.gateways import Row, as_objects, outdated, rows, table
 from cluster.objects import Link, Metadata
 
 
@@ -43,3 +44,14 @@ def test_the_objects_have_the_keys_that_scripts_know() -> None:
     assert as_objects(rows([EAST])) == [
         {"clusterName": "east", "alive": True, "numberOfServices": 12, "latency": 7}
     ]
+
+
+def test_what_no_mirror_has_looked_at_for_a_minute_is_no_news() -> None:
+    now = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+    assert outdated(now - timedelta(seconds=20), now, "jackstay") == ""
+    assert outdated(now - timedelta(minutes=2), now, "jackstay") == (
+        "no mirror has looked since 2026-11-23 11:58:00 UTC: does jackstay-mirror run in namespace jackstay?"
+    )
+    assert outdated(None, now, "here") == (
+        "no mirror has looked ever: does jackstay-mirror run in namespace here?"
+    )

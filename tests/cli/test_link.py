@@ -111,8 +111,8 @@ def test_both_forms_hold_the_same_objects() -> None:
 def test_addresses_that_lead_nowhere_from_another_cluster_are_named() -> None:
     sentences = list(only_from_here("https://127.0.0.1:6443", ("203.0.113.7", "::1")))
     assert sentences == [
-        "no other cluster reaches the API server at 127.0.0.1: say where it can, with --api-server-address",
-        "no other cluster reaches the gateway at ::1: say where it can, with --gateway-addresses",
+        "no other machine reaches the API server at 127.0.0.1: say where it does, with --api-server-address",
+        "no other machine reaches the gateway at ::1: say where it does, with --gateway-addresses",
     ]
     assert list(only_from_here("https://localhost:6443", ())) != []
     assert list(only_from_here("https://[2001:db8::1]:6443", ("gw.example.com",))) == []
