@@ -81,6 +81,7 @@ def test_garbage_is_blocks_or_refused(data: bytes) -> None:
         assert all(block.label and block.body for block in found)
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")  # which pytest puts before the filter of `certificate`
 @settings(deadline=None)
 @given(st.integers(min_value=0, max_value=len(ONE) - 1), st.integers(min_value=0, max_value=255))
 def test_no_changed_byte_leads_to_other_anchors(position: int, byte: int) -> None:
