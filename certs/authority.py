@@ -145,12 +145,13 @@ def load_authority(chain: tuple[x509.Certificate, ...], key: PrivateKey) -> Auth
         raise CannotIssue("the authority's key does not belong to its certificate")
     try:
         certificate.check_key(first)
+        if not certificate.is_authority(first):
+            raise CannotIssue(
+                "the certificate is not an authority's (basic constraints do not say CA): it may sign nothing"
+            )
+        certificate.check_named(first)
     except InvalidCertificate as error:
         raise CannotIssue(f"the authority cannot be used: {error}") from error
-    if not certificate.is_authority(first):
-        raise CannotIssue(
-            "the certificate is not an authority's (basic constraints do not say CA): it may sign nothing"
-        )
     return Authority(first, key, chain[1:])
 
 

@@ -145,6 +145,15 @@ def is_authority(certificate: x509.Certificate) -> bool:
     return constraints is not None and constraints.value.ca
 
 
+def check_named(certificate: x509.Certificate) -> None:
+    """Raises InvalidCertificate if an authority has no name: what it signs would not say by whom."""
+    if not list(certificate.subject):
+        raise InvalidCertificate(
+            "its subject is empty, and verifiers take nothing that a nameless authority has signed; "
+            "make it anew with a name (openssl: -subj /CN=...)"
+        )
+
+
 def issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     """Whether *issuer*'s name stands in it and *issuer*'s key signed it."""
     try:
@@ -174,4 +183,5 @@ def check_anchor(certificate: x509.Certificate) -> None:
     usage = extension(certificate, x509.KeyUsage)
     if usage is not None and not usage.value.key_cert_sign:
         raise InvalidCertificate("its key usage does not allow signing certificates")
+    check_named(certificate)
     check_key(certificate)

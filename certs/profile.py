@@ -66,6 +66,7 @@ def _check_issuer(link: x509.Certificate, below: int, role: Literal["client", "s
     constraints = extension(link, x509.BasicConstraints)
     if constraints is None or not constraints.value.ca:
         raise InvalidCertificate("it is not an authority (basic constraints do not say CA)")
+    certificate.check_named(link)
     if not constraints.critical:
         raise InvalidCertificate("its basic constraints are not marked critical")
     most = constraints.value.path_length

@@ -141,6 +141,13 @@ def test_an_authority_is_read_only_with_its_own_key() -> None:
         load_authority((LEAF,), KEY)
 
 
+def test_an_authority_without_a_name_signs_nothing() -> None:
+    draft = authority("")
+    assert isinstance(draft.key, ec.EllipticCurvePrivateKey)
+    with pytest.raises(CannotIssue, match="its subject is empty"):
+        load_authority((sign(draft, None),), draft.key)
+
+
 def test_a_root_that_may_not_sign_signs_nothing() -> None:
     made = forge(root=having(usage("crl_sign"), critical=True))
     key = new_key()

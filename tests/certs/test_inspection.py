@@ -3,6 +3,7 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from certs.inspection import Report, inspect, opened
 from certs.trust_bundle import TrustBundle
@@ -101,6 +102,14 @@ BAD: dict[str, tuple[Callable[[], Report], str]] = {
     "not yet valid": (lambda: report(WEB.certificate_pem, at=-DAY), "(leaf) is not valid yet"),
     "upside down": (lambda: report(PKI.issuer.pem + WEB.certificate_pem), "is not signed by certificate 2"),
     "no identity": (lambda: report(HOST.pem), "'web.example.com' is not an identity"),
+    "a nameless root": (
+        lambda: report(forge(root=but(subject="")).root.public_bytes(Encoding.PEM)),
+        "(trust anchor): its subject is empty",
+    ),
+    "a nameless issuer": (
+        lambda: report(forge(issuer=but(subject="")).pem),
+        "(issuer), as a client's: its subject",
+    ),
     "no purpose": (
         lambda: report(forge(leaf=without(x509.ExtendedKeyUsage)).pem),
         "(leaf), as a server's: its extended key usage",

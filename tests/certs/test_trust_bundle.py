@@ -53,6 +53,7 @@ BAD: dict[str, tuple[Change, str]] = {
     "a leaf": (having(x509.BasicConstraints(False, None), critical=True), "not an authority"),
     "no basic constraints": (without(x509.BasicConstraints), "not an authority"),
     "may not sign": (having(usage("digital_signature"), critical=True), "key usage"),
+    "no name": (but(subject=""), "its subject is empty"),
     "RSA 1024": (but(key=rsa.generate_private_key(65537, 1024)), "RSA 1024"),
     "P-521": (but(key=ec.generate_private_key(ec.SECP521R1())), "secp521r1"),
     "Ed25519": (but(key=ed25519.Ed25519PrivateKey.generate(), digest=None), "Ed25519"),
