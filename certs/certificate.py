@@ -38,14 +38,17 @@ def _reading(what: str) -> Iterator[None]:
     except InvalidCertificate:
         raise
     except (
-        ValueError,
-        TypeError,
         UnsupportedAlgorithm,
         x509.DuplicateExtension,
         x509.InvalidVersion,
         x509.UnsupportedGeneralNameType,
     ) as error:
         raise InvalidCertificate(f"{what} cannot be read: {error}") from error
+    except (ValueError, TypeError) as error:
+        # What the library says then is where its parser stopped.
+        raise InvalidCertificate(
+            f"{what} cannot be read: it is damaged; copy it anew, or make it anew"
+        ) from error
 
 
 def digest_for(key: object) -> hashes.SHA256 | hashes.SHA384:

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
+from certs import pem
 from certs.credentials import Credentials, InvalidCredentials
-from certs.pem import MOST
 from certs.trust_bundle import InvalidTrustBundle, TrustBundle
 
 
@@ -58,21 +58,30 @@ def load(
     alpn_client: Sequence[str],
 ) -> Generation:
     """The generation of three files. InvalidCredentials and InvalidTrustBundle name the file."""
-    try:
-        credentials = Credentials.from_pem(_read(certificate), _read(key))
-    except (InvalidCredentials, OSError) as error:
-        raise InvalidCredentials(f"{certificate} with {key}: {_said(error)}") from error
+    credentials = load_credentials(certificate, key)
     return Generation.build(
         number, credentials, load_bundle(trust_anchors), alpn_server=alpn_server, alpn_client=alpn_client
     )
 
 
+def load_credentials(certificate: Path, key: Path) -> Credentials:
+    """The credentials of two files. InvalidCredentials names them."""
+    try:
+        return Credentials.from_pem(pem.read(certificate), pem.read(key))
+    except pem.Unreadable as error:
+        raise InvalidCredentials(str(error)) from error
+    except InvalidCredentials as error:
+        raise InvalidCredentials(f"{certificate} with {key}: {error}") from error
+
+
 def load_bundle(trust_anchors: Path) -> TrustBundle:
     """The trust anchors of a file. InvalidTrustBundle names it."""
     try:
-        return TrustBundle.from_pem(_read(trust_anchors))
-    except (InvalidTrustBundle, OSError) as error:
-        raise InvalidTrustBundle(f"{trust_anchors}: {_said(error)}") from error
+        return TrustBundle.from_pem(pem.read(trust_anchors))
+    except pem.Unreadable as error:
+        raise InvalidTrustBundle(str(error)) from error
+    except InvalidTrustBundle as error:
+        raise InvalidTrustBundle(f"{trust_anchors}: {error}") from error
 
 
 def mutual(protocol: int, credentials: Credentials, bundle: TrustBundle) -> ssl.SSLContext:
@@ -127,12 +136,3 @@ def _in_memory(data: bytes) -> Iterator[str]:
         yield f"/proc/self/fd/{descriptor}"
     finally:
         os.close(descriptor)
-
-
-def _read(path: Path) -> bytes:
-    with path.open("rb") as file:
-        return file.read(MOST + 1)
-
-
-def _said(error: Exception) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

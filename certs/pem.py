@@ -2,8 +2,11 @@
 
 import base64
 import binascii
+import errno
+import os
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 
 MOST = 1 << 20
 """Bytes of a file: a ConfigMap holds no more."""
@@ -16,12 +19,38 @@ class InvalidPem(ValueError):
     """The bytes are not whole PEM blocks of the kinds expected."""
 
 
+class Unreadable(ValueError):
+    """A file that cannot be had at all; the sentence names it."""
+
+    def __init__(self, path: Path, why: str) -> None:
+        super().__init__(f"{path}: {why}")
+        self.why = why
+        """The same without the name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Block:
     """What stood between one BEGIN and its END."""
 
     label: str
     body: bytes = field(repr=False)
+
+
+def read(path: Path) -> bytes:
+    """What *path* holds, up to one byte more than `blocks` takes. Raises Unreadable."""
+    try:
+        with path.open("rb") as file:
+            return file.read(MOST + 1)
+    except OSError as error:
+        raise Unreadable(path, _why(error)) from error
+
+
+def _why(error: OSError) -> str:
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return f"permission denied; user {os.geteuid()}, who runs this, must be able to read it"
+    if error.errno == errno.EISDIR:
+        return "it is a directory; name the file in it"
+    return error.strerror or str(error)
 
 
 def blocks(data: bytes) -> list[Block]:

@@ -11,6 +11,7 @@ one's and the request must ask for exactly it. The checks that cost nothing come
 """
 
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -198,12 +199,19 @@ class IdentityService:
 async def served(
     application: web.Application, credentials: Credentials, listen: Address
 ) -> AsyncIterator[Address]:
-    """Serve *application* over TLS 1.3 while the block runs; gives the address as bound."""
+    """
+    Serve *application* over TLS 1.3 while the block runs; gives the address as bound.
+
+    Raises OSError, with a sentence, if there is no listening on *listen*.
+    """
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=5.0)
     await runner.setup()
     try:
         tls = one_sided(credentials)
-        await web.TCPSite(runner, listen.host or None, listen.port, ssl_context=tls).start()
+        try:
+            await web.TCPSite(runner, listen.host or None, listen.port, ssl_context=tls).start()
+        except OSError as error:
+            raise OSError(f"cannot listen on {listen}: {os.strerror(error.errno or 0)}") from error
         yield Address(listen.host, runner.addresses[0][1])
     finally:
         await runner.cleanup()

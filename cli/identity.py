@@ -9,9 +9,10 @@ import structlog
 import typer
 from prometheus_client import CollectorRegistry
 
+from certs import pem
 from certs.authority import Authority, CannotIssue, load_authority, make_leaf
-from certs.credentials import Credentials, InvalidCredentials, read_chain, read_key
-from certs.generation import load_bundle
+from certs.credentials import InvalidCredentials, read_chain, read_key
+from certs.generation import load_bundle, load_credentials
 from certs.identity import Identity, InvalidIdentity
 from certs.service import (
     IdentityService,
@@ -113,7 +114,8 @@ def command(
     """
     with explained(InvalidTrustBundle):
         bundle = load_bundle(trust_anchors)
-    own = _credentials(certificate, key)
+    with explained(InvalidCredentials):
+        own = load_credentials(certificate, key)
     settings = Settings(namespace, trust_domain)
     issuer = _issuer(issuer_certificate, issuer_key, bundle, settings)
     with explained(RefusedKubeconfig, OSError):
@@ -147,26 +149,17 @@ def command(
     raise typer.Exit(code)
 
 
-def _credentials(certificate: Path, key: Path) -> Credentials:
-    try:
-        return Credentials.from_pem(certificate.read_bytes(), key.read_bytes())
-    except OSError as error:
-        raise CliError(f"{error.filename}: {error.strerror}") from error
-    except InvalidCredentials as error:
-        raise CliError(f"{certificate} with {key}: {error}") from error
-
-
 def _issuer(certificate: Path, key: Path, bundle: TrustBundle, settings: Settings) -> Authority:
     """The issuer, tried: peers with *bundle* would take a leaf of this cluster that it signs."""
     now = datetime.now(UTC)
     try:
-        issuer = load_authority(read_chain(certificate.read_bytes()), read_key(key.read_bytes()))
+        issuer = load_authority(read_chain(pem.read(certificate)), read_key(pem.read(key)))
         tried = Identity(ACCOUNT, "default", settings.control_namespace, settings.trust_domain)
         chain, _ = make_leaf(tried, issuer, now=now, lifetime=timedelta(minutes=1))
         check_taken(chain, bundle, now)
-    except OSError as error:
+    except pem.Unreadable as error:
         raise CliError(
-            f"{error.filename}: {error.strerror}",
+            str(error),
             hint="An issuer is made by: jackstay certs issuer CRT KEY --ca root.crt --ca-key root.key",
         ) from error
     except (InvalidCredentials, InvalidIdentity, CannotIssue) as error:

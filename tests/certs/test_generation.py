@@ -150,8 +150,11 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, broken: str, how: s
         file.mkdir()
     elif how == "empty":
         file.touch()
-    with pytest.raises((InvalidCredentials, InvalidTrustBundle), match=file.name):
+    with pytest.raises((InvalidCredentials, InvalidTrustBundle), match=file.name) as refused:
         load(paths.certificate, paths.key, paths.trust_anchors, number=1, alpn_server=(), alpn_client=())
+    assert "Errno" not in str(refused.value)
+    if how != "empty":  # then it is the one file that cannot be had, and not what two of them hold
+        assert str(refused.value).startswith(f"{file}: ")
 
 
 def test_the_key_touches_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:

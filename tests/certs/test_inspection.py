@@ -96,7 +96,7 @@ BAD: dict[str, tuple[Callable[[], Report], str]] = {
     ),
     "no DER": (
         lambda: report(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
-        "block 1: the certificate cannot be read",
+        "block 1: the certificate cannot be read: it is damaged; copy it anew, or make it anew",
     ),
     "expired": (lambda: report(WEB.certificate_pem, at=2 * DAY), "(leaf) has expired"),
     "not yet valid": (lambda: report(WEB.certificate_pem, at=-DAY), "(leaf) is not valid yet"),

@@ -1,9 +1,14 @@
+import errno
+import os
+from pathlib import Path
+from typing import NoReturn
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from certs.credentials import Credentials, InvalidCredentials
-from certs.pem import MOST, InvalidPem, blocks
+from certs.pem import MOST, InvalidPem, Unreadable, blocks, read
 from certs.trust_bundle import InvalidTrustBundle, TrustBundle
 from tests.support.pki import Pki
 
@@ -67,6 +72,28 @@ def test_a_broken_file_is_refused_whole(data: bytes, said: str) -> None:
         TrustBundle.from_pem(data)
     with pytest.raises(InvalidCredentials, match=said):
         Credentials.from_pem(data, PKI.leaf("web.test").key_pem)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EACCES, f"permission denied; user {os.geteuid()}, who runs this, must be able to read it"),
+        (errno.EISDIR, "it is a directory; name the file in it"),
+        (errno.ENOENT, "No such file or directory"),
+    ],
+)
+def test_a_file_that_cannot_be_had_is_named_and_said_why(
+    monkeypatch: pytest.MonkeyPatch, number: int, said: str
+) -> None:
+    path = Path("web.crt")
+
+    def refuse(*_: object) -> NoReturn:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr(Path, "open", refuse)  # root, who may run this, is refused nothing
+    with pytest.raises(Unreadable) as unreadable:
+        read(path)
+    assert (str(unreadable.value), unreadable.value.why) == (f"web.crt: {said}", said)
 
 
 @settings(deadline=None)

@@ -7,6 +7,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from cryptography.hazmat.primitives.serialization import Encoding
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
@@ -192,3 +193,12 @@ async def test_only_tls_13_is_spoken_and_no_client_certificate_asked_for(service
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     with pytest.raises(aiohttp.ClientConnectorError):
         await service.session.post(service.url, ssl=old, server_hostname=OWN.identity)
+
+
+async def test_an_address_that_is_taken_is_named() -> None:
+    service = Service()
+    async with service.running():
+        taken = Address("127.0.0.1", int(service.url.split(":")[2].partition("/")[0]))
+        with pytest.raises(OSError, match=f"^cannot listen on {taken}: Address already in use$"):
+            async with served(web.Application(), OWN.credentials, taken):
+                pass
