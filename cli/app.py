@@ -14,6 +14,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from cli.errors import CliError
+from cli.help import App, Group
 
 TRY = "Try it"
 CERTIFICATES = "Certificates"
@@ -51,7 +52,6 @@ COMMANDS = (
     Entry("podinfo", "cli.podinfo:command", "Serve the demo's HTTP service.", OTHER, hidden=True),
 )
 
-CONTEXT = {"help_option_names": ["--help", "-h"]}
 PREFIX = "JACKSTAY_OPT_"
 
 
@@ -65,8 +65,8 @@ def load(entry: Entry) -> TyperCommand | TyperGroup:
     module, _, attribute = entry.target.partition(":")
     found: Any = getattr(import_module(module), attribute)
     if not isinstance(found, typer.Typer):
-        function, found = found, typer.Typer(add_completion=False)
-        found.command(context_settings=CONTEXT)(function)
+        function, found = found, App()
+        found.command()(function)
     command = typer.main.get_command(found)
     assert isinstance(command, TyperCommand | TyperGroup)
     command.name = entry.name
@@ -76,11 +76,10 @@ def load(entry: Entry) -> TyperCommand | TyperGroup:
 
 def _read_environment(command: TyperCommand | TyperGroup) -> None:
     """Give every option of *command*, and of all below it, its variable."""
-    command.context_settings = {**CONTEXT, **command.context_settings}
     for parameter in command.params:
         if isinstance(parameter, TyperOption) and parameter.envvar is None:
             parameter.envvar = option_variable(max(parameter.opts, key=len))
-            parameter.show_envvar = True
+            parameter.show_envvar = False  # the help says once how they are named
     if isinstance(command, TyperGroup):
         for below in command.commands.values():
             assert isinstance(below, TyperCommand | TyperGroup)
@@ -99,7 +98,7 @@ class Unloaded(TyperCommand):
         return load(self._entry).make_context(info_name, args, parent, **extra)
 
 
-class Commands(TyperGroup):
+class Commands(Group):
     """The table above as a group."""
 
     def __init__(self, **settings: Any) -> None:
@@ -130,19 +129,11 @@ def jackstay(
     """
     Use a service of one Kubernetes cluster from another: mutual TLS, no service mesh.
 
-    Start with:  jackstay demo
+    Example:  jackstay demo
     """
 
 
-app = typer.Typer(
-    cls=Commands,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    no_args_is_help=True,
-    context_settings=CONTEXT,
-    rich_markup_mode="rich",
-    epilog="Every option of a command is also an environment variable: JACKSTAY_OPT_ and its name.",
-)
+app = App(cls=Commands, pretty_exceptions_enable=False, no_args_is_help=True)
 app.callback()(jackstay)
 
 

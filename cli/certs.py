@@ -16,14 +16,14 @@ from certs.identity import Identity, InvalidIdentity, check_trust_domain
 from certs.inspection import Opened
 from certs.trust_bundle import InvalidTrustBundle
 from cli.errors import CliError, explained
+from cli.help import App
 from cli.inspection import as_json, as_lines
 from cli.options import Output, OutputFormat, print_json
 from process.files import write_atomically
 
 MOST = 1 << 20
 
-app = typer.Typer(
-    add_completion=False,
+app = App(
     no_args_is_help=True,
     help="""
     Make and inspect trust anchors, issuers and leaves.

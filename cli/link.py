@@ -40,6 +40,7 @@ from cluster.client import Cluster
 from cluster.errors import ClusterError, NotFound
 from cluster.kinds import LINK, SERVICE
 from cluster.kubeconfig import Access, RefusedKubeconfig, local, render
+from cluster.kubeconfig_fields import server_url
 from cluster.objects import Malformed, Service, ServicePort
 from process.address import is_ip, refused_range
 
@@ -299,6 +300,14 @@ def command(
         excluded_labels=_listed(excluded_labels),
         excluded_annotations=_listed(excluded_annotations),
     )
+    if api_server_address:
+        try:
+            server_url(api_server_address, allow_loopback=True)
+        except RefusedKubeconfig as error:
+            raise typer.BadParameter(
+                f"{api_server_address!r} {error.sentence}; write it as https://HOST:PORT",
+                param_hint="'--api-server-address'",
+            ) from error
     with explained(ClusterError, RefusedKubeconfig, OSError, Malformed):
         access = local(kubeconfig, context)
         gateway, credentials = asyncio.run(

@@ -47,11 +47,11 @@ def command(
     log_format: LogFormat = "auto",
     log_level: LogLevel = "info",
 ) -> None:
-    """
+    r"""
     Serve a small Kubernetes API, for trying things and for tests: objects, watches, tokens, no pods.
 
-    jackstay local-cluster --name east --listen 127.7.0.1:6443 --service-range 127.7.0.0/24
-    --kubeconfig east.yaml --data east.data --allow-loopback
+    Example:  jackstay local-cluster --name east --listen 127.7.0.1:6443 \
+                  --service-range 127.7.0.0/24 --kubeconfig east.yaml --data east.data --allow-loopback
 
     Then:  kubectl --kubeconfig east.yaml get services -A
     """

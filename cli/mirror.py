@@ -107,13 +107,13 @@ def command(
     log_format: options.LogFormat = "auto",
     log_level: options.LogLevel = "info",
 ) -> None:
-    """
+    r"""
     Copy the exported services of all linked clusters into this one, and keep them true.
 
     It reads the Links of its namespace and the clusters they lead to, and writes to its own cluster
     only. The certificate is what it shows to gateways when it asks whether they live.
 
-    Example:  jackstay mirror --context west -n jackstay --admin 127.0.0.1:9992
+    Example:  jackstay mirror --context west -n jackstay --admin 127.0.0.1:9992 \
                   --certificate mirror.crt --key mirror.key --trust-anchors root.crt
     """
     with explained(InvalidCredentials, InvalidTrustBundle):

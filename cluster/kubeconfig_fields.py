@@ -23,6 +23,7 @@ class RefusedKubeconfig(Exception):
     def __init__(self, field: str, sentence: str) -> None:
         super().__init__(f"{field}: {sentence}")
         self.field = field
+        self.sentence = sentence
 
 
 class _Loader(yaml.BaseLoader):

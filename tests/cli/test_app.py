@@ -79,3 +79,31 @@ def test_what_cannot_be_done_is_one_sentence_and_no_traceback() -> None:
 def test_version_says_what_it_is_made_of() -> None:
     assert jackstay("--version").stdout.startswith("jackstay ")
     assert "openssl" in jackstay("version").stdout
+
+
+@pytest.mark.parametrize("command", [["link"], ["gateway"], ["install"], ["certs", "leaf"], ["certs"], []])
+def test_help_is_whole_at_eighty_columns(command: list[str]) -> None:
+    text = jackstay(*command, "--help", COLUMNS="80").stdout
+    lines = text.splitlines()
+    assert "…" not in text
+    assert max(map(len, lines)) <= 80 or command in (["link"], ["gateway"])  # examples stay as they are
+    assert "Example:" in text or "jackstay gateway --routes" in text
+
+
+def test_options_stand_under_their_headings() -> None:
+    lines = jackstay("gateway", "--help").stdout.splitlines()
+    headings = [line for line in lines if line and not line.startswith((" ", "Usage"))]
+    assert headings == ["Certificates:", "Options:", "In a cluster:", "Log:"]
+    assert lines[-1].endswith("JACKSTAY_OPT_LOG_LEVEL, and so on.")
+
+
+def test_an_example_is_not_wrapped() -> None:
+    text = jackstay("install", "--help", COLUMNS="80").stdout
+    assert "  Example:\n    jackstay install --trust-domain east.example" in text
+    assert "\n      | kubectl --context east apply -f -\n" in text
+
+
+def test_link_takes_an_api_server_by_https_only() -> None:
+    done = jackstay("link", "--cluster-name", "east", "--api-server-address", "http://east.example")
+    assert done.returncode == 2
+    assert "'http://east.example' is not https; write it as https://HOST:PORT" in done.stderr

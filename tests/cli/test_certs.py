@@ -182,4 +182,4 @@ def test_inspect_fails_when_something_is_wrong(tmp_path: Path) -> None:
 def test_every_command_has_an_example() -> None:
     group = typer.main.get_command(certs.app)
     for command in [group, *group.commands.values()]:  # type: ignore[attr-defined]  # a Typer with commands is a group
-        assert "Example:  jackstay certs" in (command.help or "")
+        assert "Example:\n  jackstay certs" in (command.help or "")
