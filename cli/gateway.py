@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -14,7 +13,7 @@ from certs.files import CertificateFiles
 from certs.trust_bundle import InvalidTrustBundle
 from cli import options
 from cli.cluster_source import OwnCluster, follow_routes
-from cli.errors import explained
+from cli.errors import CliError, explained
 from gateway.current import Current, follow_file, read_file
 from gateway.files import InvalidFile, read_routes
 from gateway.frames import ALPN
@@ -59,15 +58,16 @@ def command(
     drain_delay: Annotated[
         float | None,
         typer.Option(
+            min=0,
             metavar="SECONDS",
             help="How long SIGTERM leaves the door open: 8 s with a cluster, 0 with a file.",
         ),
     ] = None,
     drain_timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long streams may go on after that.")
+        float, typer.Option(min=0, metavar="SECONDS", help="How long streams may go on after that.")
     ] = 25.0,
     most_connections: Annotated[
-        int, typer.Option(metavar="N", help="Peers' connections at once; the next one is refused.")
+        int, typer.Option(min=1, metavar="N", help="Peers' connections at once; the next one is refused.")
     ] = 10_000,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
@@ -76,14 +76,19 @@ def command(
     log_format: options.LogFormat = "auto",
     log_level: options.LogLevel = "info",
 ) -> None:
-    """
+    r"""
     Let peers with a certificate in, to exported services and to nothing else.
 
     In a cluster the Services labelled mirror.linkerd.io/exported=true; from a file, what it lists:
 
-        jackstay gateway --routes routes.toml --listen 127.0.0.1:4143 --admin 127.0.0.1:9990
+        jackstay gateway --routes routes.toml --listen 127.0.0.1:4143 --admin 127.0.0.1:9990 \
             --certificate gw.crt --key gw.key --trust-anchors root.crt
     """
+    if routes is not None and (kubeconfig is not None or context is not None):
+        raise CliError(
+            "with --routes no cluster is asked: --kubeconfig and --context would have no effect",
+            hint="Name either the file or the cluster.",
+        )
     with explained(InvalidCredentials, InvalidTrustBundle):
         certificates = CertificateFiles(certificate, key, trust_anchors, alpn=(ALPN,))
     delay = drain_delay if drain_delay is not None else (0.0 if routes else 8.0)
@@ -102,8 +107,7 @@ def command(
     own: OwnCluster | None = None
     if routes is not None:
         with explained(InvalidFile, hint=f"The file is {routes}; README.md shows one."):
-            first, loopback = read_file(routes, read_routes)
-        settings = replace(settings, allow_loopback=loopback or allow_loopback_backends)
+            first = read_file(routes, read_routes)
     else:
         own = OwnCluster.of(
             kubeconfig, context, namespace, cluster_domain, allow_loopback=allow_loopback_backends
@@ -124,7 +128,7 @@ def command(
 
                 if first is not None and routes is not None:
                     await took(first)
-                    source = functools.partial(follow_file, routes, _routes, took, "routes", metrics)
+                    source = functools.partial(follow_file, routes, read_routes, took, "routes", metrics)
                 else:
                     assert own is not None
                     source = functools.partial(follow_routes, own, took, metrics)
@@ -140,8 +144,3 @@ def command(
 
     with explained(OSError):
         raise typer.Exit(run(main, log_format=log_format, log_level=log_level))
-
-
-def _routes(text: str) -> RouteTable:
-    """What a file exports. Whether backends may be on this machine is decided at the start."""
-    return read_routes(text)[0]

@@ -50,19 +50,20 @@ def command(
     ] = Mode.FILE,
     admin: options.Admin = Address("", 9990),  # noqa: B008  # frozen
     warm_tunnels: Annotated[
-        int, typer.Option(metavar="N", help="Idle tunnels kept ready, for each gateway address.")
+        int, typer.Option(min=0, metavar="N", help="Idle tunnels kept ready, for each gateway address.")
     ] = 2,
     allow_loopback: Annotated[
         bool, typer.Option("--allow-loopback", help="Let gateways be on this machine; with a file they may.")
     ] = False,
     drain_delay: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long connections are still accepted after SIGTERM.")
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="How long connections are still accepted after SIGTERM."),
     ] = 0.0,
     drain_timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", help="How long streams may go on after that.")
+        float, typer.Option(min=0, metavar="SECONDS", help="How long streams may go on after that.")
     ] = 25.0,
     most_connections: Annotated[
-        int, typer.Option(metavar="N", help="Applications' connections at once, for each target.")
+        int, typer.Option(min=1, metavar="N", help="Applications' connections at once, for each target.")
     ] = 10_000,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
@@ -71,16 +72,21 @@ def command(
     log_format: options.LogFormat = "auto",
     log_level: options.LogLevel = "info",
 ) -> None:
-    """
+    r"""
     Carry connections to services of other clusters, through their gateways.
 
-        jackstay outbound --targets targets.toml --admin 127.0.0.1:9991
+        jackstay outbound --targets targets.toml --admin 127.0.0.1:9991 \
             --certificate app.crt --key app.key --trust-anchors root.crt
     """
     if (targets is None) == (mode is Mode.FILE):
         raise CliError(
             "it is not said what to offer: that takes --targets FILE or --mode cluster-ip, and not both",
             hint="jackstay outbound --targets targets.toml ...",
+        )
+    if targets is not None and (kubeconfig is not None or context is not None):
+        raise CliError(
+            "with --targets no cluster is asked: --kubeconfig and --context would have no effect",
+            hint="Name either the file or, with --mode cluster-ip, the cluster.",
         )
     with explained(InvalidCredentials, InvalidTrustBundle):
         certificates = CertificateFiles(certificate, key, trust_anchors, alpn=(ALPN,))
@@ -104,7 +110,14 @@ def command(
     async def main(stopping: asyncio.Event) -> int:
         async with asyncio.TaskGroup() as tasks:
             async with outbound_server(
-                admin or Address("", 9990), settings, certificates, readiness, metrics, registry, stopping
+                admin or Address("", 9990),
+                settings,
+                certificates,
+                readiness,
+                metrics,
+                registry,
+                stopping,
+                strict=targets is not None,
             ) as offer:
 
                 async def took(table: TargetTable) -> None:

@@ -65,5 +65,7 @@ def read_file(path: Path, read: Callable[[str], T]) -> T:
     """What *path* says. Raises InvalidFile, also for one that cannot be read."""
     try:
         return read(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidFile(f"{path} cannot be read: {error}") from error
+    except OSError as error:
+        raise InvalidFile(f"{path} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidFile(f"{path} is not text in UTF-8: byte {error.start + 1} cannot be read") from error

@@ -17,11 +17,14 @@ from process.address import Address
 
 log = structlog.get_logger()
 
+_AGAIN = 1.0
+"""Seconds until an address that could not be had is tried again."""
+
 
 class Doors:
     """
-    One listener for each target's address. An address that cannot be had is tried again whenever
-    the targets are looked at; the others open all the same.
+    One listener for each target's address. One that cannot be had is tried again every second;
+    the others open all the same.
     """
 
     def __init__(self, outbound: Outbound, *, most: int, refused: Callable[[Reason], None]) -> None:
@@ -32,6 +35,7 @@ class Doors:
         self._closing: set[asyncio.Task[None]] = set()
         self._table = NO_TARGETS
         self._told: set[Address] = set()
+        self._trying: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -39,6 +43,7 @@ class Doors:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.stop_accepting()
         for address in list(self._open):
             self._shut(address)
         if self._closing:
@@ -49,16 +54,29 @@ class Doors:
         """Where we listen, as bound."""
         return [str(listener.address) for listener, _ in self._open.values()]
 
-    async def follow(self, table: TargetTable) -> None:
-        """Listen for exactly the targets of *table*. Streams of a target that has gone go on."""
+    async def follow(self, table: TargetTable, *, all_or_none: bool = False) -> None:
+        """
+        Listen for exactly the targets of *table*. Streams of a target that has gone go on.
+
+        With *all_or_none* an address that cannot be had raises OSError, with a sentence.
+        """
         self._table = table
         self._outbound.follow(set(table.targets.values()))
         for address in self._open.keys() - table.targets.keys():
             self._shut(address)
-        for address in table.targets.keys() - self._open.keys():
-            await self._open_door(address)
+        for address in self._missing():
+            try:
+                await self._open_door(address)
+            except OSError as error:
+                if all_or_none:
+                    raise
+                self._tell(address, error)
+        if self._missing() and self._trying is None:
+            self._trying = asyncio.get_running_loop().create_task(self._try_again())
 
     def stop_accepting(self) -> None:
+        if self._trying is not None:
+            self._trying.cancel()
         for listener, _ in self._open.values():
             listener.stop_accepting()
 
@@ -68,17 +86,30 @@ class Doors:
             for listener, _ in self._open.values():
                 waits.create_task(listener.until_idle(timeout))
 
+    def _missing(self) -> set[Address]:
+        """The addresses that we should listen on and do not."""
+        return self._table.targets.keys() - self._open.keys()
+
+    async def _try_again(self) -> None:
+        """Until no address is missing: who holds one now may give it back."""
+        while self._missing():
+            await asyncio.sleep(_AGAIN)
+            for address in self._missing():
+                try:
+                    await self._open_door(address)
+                except OSError as error:
+                    self._tell(address, error)
+        self._trying = None
+
+    def _tell(self, address: Address, error: OSError) -> None:
+        if address not in self._told:
+            log.warning("target.not_listening", listen=str(address), error=str(error))
+            self._told.add(address)
+
     async def _open_door(self, address: Address) -> None:
-        try:
-            sock = listening_socket(address)
-        except OSError as error:
-            if address not in self._told:
-                log.warning("target.not_listening", listen=str(address), error=str(error))
-                self._told.add(address)
-            return
-        self._told.discard(address)
+        """Raises OSError if *address* cannot be had."""
         listener = Listener(
-            sock,
+            listening_socket(address),
             lambda wire: self._serve(address, wire),
             most=self._most,
             refused=self._over_limit,
@@ -87,6 +118,7 @@ class Doors:
         stack = AsyncExitStack()
         await stack.enter_async_context(listener)
         self._open[address] = listener, stack
+        self._told.discard(address)
         target = self._table.targets[address]
         log.info("target.offered", listen=str(listener.address), service=f"{target.service}:{target.port}")
 

@@ -53,8 +53,8 @@ class _Mistakes:
         ]
 
 
-def read_routes(text: str) -> tuple[RouteTable, bool]:
-    """What a gateway exports, and whether its backends may be on this machine. Raises InvalidFile."""
+def read_routes(text: str) -> RouteTable:
+    """What a gateway exports. Raises InvalidFile."""
     mistakes = _Mistakes()
     file = _parse(text)
     mistakes.unknown("the file", file, "allow-loopback-backends", "export")
@@ -62,7 +62,7 @@ def read_routes(text: str) -> tuple[RouteTable, bool]:
     routes = [_route(mistakes, number, table) for number, table in _tables(mistakes, file, "export")]
     _twice(mistakes, [f"{route.service}:{route.port}" for route in routes if route is not None])
     _raise(mistakes)
-    return RouteTable.of(route for route in routes if route is not None), allow_loopback
+    return RouteTable.of((route for route in routes if route is not None), allow_loopback=allow_loopback)
 
 
 def read_targets(text: str) -> TargetTable:

@@ -212,7 +212,7 @@ class Inbound:
             order(shuffled, self._loads.of),
             each=self._deadlines.connect,
             total=self._deadlines.connect_total,
-            allow_loopback=self._settings.allow_loopback,
+            allow_loopback=self._settings.allow_loopback or self._routes().allow_loopback,
         )
 
     async def _relay(self, tunnel: Tunnel, backend: Wire, entry: Entry) -> None:

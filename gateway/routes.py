@@ -39,10 +39,13 @@ class RouteTable:
 
     routes: Mapping[tuple[str, int], Route]
 
+    allow_loopback: bool = False
+    """Whether its backends may be on this machine."""
+
     @classmethod
-    def of(cls, routes: Iterable[Route]) -> Self:
+    def of(cls, routes: Iterable[Route], *, allow_loopback: bool = False) -> Self:
         """A table of *routes*; of two for one service and port, the later one holds."""
-        return cls(MappingProxyType({(route.service, route.port): route for route in routes}))
+        return cls(MappingProxyType({(route.service, route.port): route for route in routes}), allow_loopback)
 
     def find(self, service: str, port: int) -> Route | None:
         """The route to *port* of *service*; None if that is not exported."""

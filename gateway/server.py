@@ -115,8 +115,15 @@ async def outbound_server(
     metrics: DataPathMetrics,
     registry: CollectorRegistry,
     stopping: asyncio.Event,
+    *,
+    strict: bool = False,
 ) -> AsyncIterator[Callable[[TargetTable], Awaitable[None]]]:
-    """An outbound proxy; the block gets the function that makes it offer a table of targets."""
+    """
+    An outbound proxy; the block gets the function that makes it offer a table of targets.
+
+    If *strict*, that raises OSError for a first table of which an address cannot be had. (Later ones
+    are taken for what they are worth, and the address is tried again.)
+    """
     async with AsyncExitStack() as stack:
         threads = _threads(stack)
         lingering = await stack.enter_async_context(Lingering())
@@ -135,7 +142,7 @@ async def outbound_server(
         server = await stack.enter_async_context(
             AdminServer(admin, readiness, registry, local=_local_routes(outbound.running, stopping))
         )
-        yield _announcing(doors, server.address, certificates)
+        yield _announcing(doors, server.address, certificates, strict=strict)
         readiness.draining()
         log.info("outbound.draining", streams=len(outbound.running))
         await asyncio.sleep(settings.drain.delay)
@@ -145,14 +152,14 @@ async def outbound_server(
 
 
 def _announcing(
-    doors: Doors, admin: Address, certificates: CertificateFiles
+    doors: Doors, admin: Address, certificates: CertificateFiles, *, strict: bool
 ) -> Callable[[TargetTable], Awaitable[None]]:
     """Follow a table; after the first one the proxy says that it is ready."""
     said = False
 
     async def follow(table: TargetTable) -> None:
         nonlocal said
-        await doors.follow(table)
+        await doors.follow(table, all_or_none=not said and strict)
         if not said:
             said = True
             identity = certificates.generation().credentials.identity

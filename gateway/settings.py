@@ -52,7 +52,7 @@ class InboundSettings:
     """Our cluster's name; a client that believes to reach another one is refused."""
 
     allow_loopback: bool = False
-    """Whether backends may be on this machine."""
+    """Whether backends may be on this machine, also where the routes do not say so."""
 
     most_connections: int = 10_000
     """Peers' connections at once; the next one is refused."""

@@ -53,6 +53,36 @@ async def test_a_port_that_is_taken(tmp_path: Path, files: Paths) -> None:
             (*outbound, "--admin", address),
         ):
             assert await said(tmp_path, *arguments) == (1, sentence)
+        identity = PKI.identity("jackstay-gateway.jackstay").dns_name
+        (tmp_path / "targets.toml").write_text(targets_toml(["127.0.0.1:9"], identity, listen=address))
+        assert await said(tmp_path, *outbound, "--admin", free) == (1, sentence)
+
+
+@pytest.mark.parametrize(
+    ("command", "wrong", "told"),
+    [
+        ("gateway", ("--drain-timeout", "-1"), "Input should be greater than or equal to 0"),
+        ("gateway", ("--drain-delay", "-1"), "Input should be greater than or equal to 0"),
+        ("gateway", ("--most-connections", "0"), "Input should be greater than or equal to 1"),
+        ("outbound", ("--warm-tunnels", "-1"), "Input should be greater than or equal to 0"),
+        ("outbound", ("--most-connections", "0"), "Input should be greater than or equal to 1"),
+    ],
+)
+async def test_a_number_that_makes_no_sense(
+    tmp_path: Path, files: Paths, command: str, wrong: tuple[str, str], told: str
+) -> None:
+    code, errors = await said(tmp_path, command, *files.flags, *wrong)
+    assert code == 2
+    assert told in errors
+
+
+@pytest.mark.parametrize(("command", "flag"), [("gateway", "--routes"), ("outbound", "--targets")])
+async def test_a_file_and_a_cluster_at_once(tmp_path: Path, files: Paths, command: str, flag: str) -> None:
+    code, errors = await said(
+        tmp_path, command, flag, str(tmp_path / "x.toml"), "--context", "east", *files.flags
+    )
+    assert code == 1
+    assert errors.startswith(f"jackstay: with {flag} no cluster is asked: --kubeconfig and --context")
 
 
 @pytest.mark.parametrize(("command", "flag"), [("gateway", "--routes"), ("outbound", "--targets")])

@@ -1,13 +1,14 @@
 """Files that change take effect without a restart; broken ones take none."""
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
 
 from tests.flows.test_both_ends_from_files import echo
 from tests.support.pki import Pki
-from tests.support.tunnelled import backend, is_reset, tunnelled
+from tests.support.tunnelled import GATEWAY, backend, is_reset, targets_toml, tunnelled
 
 
 async def test_an_export_that_is_taken_away_is_refused_and_one_that_comes_is_served(tmp_path: Path) -> None:
@@ -34,6 +35,37 @@ async def test_a_stream_of_an_export_that_is_taken_away_is_cut(tmp_path: Path) -
         writer.close()
         (ended,) = await way.gateway.logged("connection.closed")
         assert (ended["ending"], ended["reason"]) == ("cut", "not_allowed")
+
+
+async def test_backends_on_this_machine_may_be_forbidden_and_allowed_again(tmp_path: Path) -> None:
+    async with backend(echo) as one, tunnelled(tmp_path, one.address) as way:
+        way.write_routes(one.address, loopback=False)
+        await way.gateway.logged("file.loaded")
+        await is_reset(way.entrance)
+        assert one.connections == 0
+        way.write_routes(one.address)
+        await way.gateway.logged("file.loaded", count=2)
+        reader, writer = await way.call()
+        writer.write(b"back")
+        assert await reader.readexactly(4) == b"back"
+        writer.close()
+
+
+async def test_an_address_that_somebody_holds_is_offered_once_it_is_given_back(tmp_path: Path) -> None:
+    async with backend(echo) as one, tunnelled(tmp_path, one.address) as way:
+        with socket.create_server(("127.0.0.1", 0)) as holder:
+            listen = f"127.0.0.1:{holder.getsockname()[1]}"
+            identity = way.pki.identity(GATEWAY).dns_name
+            text = targets_toml([way.gateway.ready["listen"]], identity, listen=listen)
+            (tmp_path / "targets.toml").write_text(text)
+            (told,) = await way.outbound.logged("target.not_listening", listen=listen)
+            assert told["error"] == f"cannot listen on {listen}: Address already in use"
+        await way.outbound.logged("target.offered", listen=listen)
+        host, port = listen.split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"here")
+        assert await reader.readexactly(4) == b"here"
+        writer.close()
 
 
 async def test_a_broken_file_keeps_the_old_routes_and_says_why(tmp_path: Path) -> None:

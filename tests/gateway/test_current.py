@@ -161,7 +161,8 @@ async def test_a_change_while_the_last_one_is_being_taken_is_not_lost(path: Path
 
 
 @pytest.mark.parametrize(
-    ("content", "said"), [(None, "No such file"), (b"\xff\xfe", "utf-8"), (b"x", "'x' is no number")]
+    ("content", "said"),
+    [(None, "No such file"), (b"\xff\xfe", "not text in UTF-8"), (b"x", "'x' is no number")],
 )
 def test_a_file_that_cannot_be_read_is_an_invalid_file(
     tmp_path: Path, content: bytes | None, said: str

@@ -53,14 +53,13 @@ def mistakes_in_targets(text: str) -> list[str]:
 
 
 def only_route(text: str) -> Route:
-    table, _ = read_routes(text)
-    (route,) = table.routes.values()
+    (route,) = read_routes(text).routes.values()
     return route
 
 
 def test_what_is_not_said_is_the_safe_choice() -> None:
-    table, allow_loopback = read_routes(export())
-    assert allow_loopback is False
+    table = read_routes(export())
+    assert table.allow_loopback is False
     assert table.find(SERVICE, 9898) == Route(
         SERVICE, 9898, (Address("10.0.0.1", 80),), None, accept_bare_fin=False, proxy_protocol=False
     )
@@ -109,7 +108,7 @@ RIGHT_IN_TARGETS = {"gateways": ["[]"], "port": ["1"], "cluster": ['"x"']}
 def test_a_value_of_the_wrong_kind_in_an_export_is_named(key: str, value: str) -> None:
     text = export(**{key: value})
     if value in RIGHT_IN_ROUTES.get(key, ()):
-        assert read_routes(text)
+        assert read_routes(text).routes
     else:
         (line,) = mistakes_in_routes(text)
         assert line.startswith(f"export 1: {key.replace('_', '-')}: ")
@@ -277,7 +276,7 @@ def test_the_same_service_and_port_twice_is_a_mistake_even_if_written_otherwise(
     assert mistakes_in_routes(export() + export(service=f'"{SERVICE.upper()}"')) == [
         f"{SERVICE}:9898 stands there twice"
     ]
-    assert len(read_routes(export() + export(port="80"))[0].routes) == 2
+    assert len(read_routes(export() + export(port="80")).routes) == 2
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:7001", ":7001", "[::1]:7001", "127.0.0.1:0"])
@@ -316,8 +315,8 @@ def test_exports_are_a_list_of_tables(text: str) -> None:
 
 
 def test_a_file_may_offer_nothing() -> None:
-    assert not read_routes("")[0].routes
-    assert not read_routes("export = []")[0].routes
+    assert not read_routes("").routes
+    assert not read_routes("export = []").routes
     assert not read_targets("# nothing yet").targets
 
 

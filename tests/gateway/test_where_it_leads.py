@@ -78,9 +78,7 @@ protocol = "jackstay/1"
 
 
 def test_routes() -> None:
-    table, allow_loopback = read_routes(ROUTES)
-    assert allow_loopback
-    assert table == RouteTable.of(
+    assert read_routes(ROUTES) == RouteTable.of(
         [
             Route(
                 "podinfo.test.svc.cluster.local",
@@ -90,9 +88,10 @@ def test_routes() -> None:
                 proxy_protocol=True,
             ),
             Route("db.test.svc.cluster.local", 5432, ()),
-        ]
+        ],
+        allow_loopback=True,
     )
-    assert read_routes("") == (RouteTable.of(()), False)
+    assert read_routes("") == RouteTable.of(())
 
 
 def test_targets() -> None:

@@ -90,8 +90,11 @@ class Way:
         """A connection of an application."""
         return await asyncio.open_connection(*self.entrance, limit=2**20)
 
-    def write_routes(self, *endpoints: str, service: str = SERVICE, more: str = "") -> None:
-        (self.directory / "routes.toml").write_text(routes_toml(*endpoints, service=service, more=more))
+    def write_routes(
+        self, *endpoints: str, service: str = SERVICE, more: str = "", loopback: bool = True
+    ) -> None:
+        text = routes_toml(*endpoints, service=service, more=more, loopback=loopback)
+        (self.directory / "routes.toml").write_text(text)
 
 
 async def is_reset(entrance: tuple[str, int], said: bytes = b"") -> None:
@@ -109,10 +112,10 @@ async def _hear(entrance: tuple[str, int], said: bytes) -> bytes:
         writer.close()
 
 
-def routes_toml(*endpoints: str, service: str = SERVICE, more: str = "") -> str:
+def routes_toml(*endpoints: str, service: str = SERVICE, more: str = "", loopback: bool = True) -> str:
     listed = ", ".join(f'"{endpoint}"' for endpoint in endpoints)
     return (
-        f'allow-loopback-backends = true\n[[export]]\nservice = "{service}"\n'
+        f'allow-loopback-backends = {"true" if loopback else "false"}\n[[export]]\nservice = "{service}"\n'
         f"port = {PORT}\nendpoints = [{listed}]\n{more}\n"
     )
 
