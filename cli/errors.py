@@ -23,4 +23,11 @@ def explained(*kinds: type[Exception], hint: str = "") -> Iterator[None]:
     try:
         yield
     except kinds as error:
-        raise CliError(str(error), hint=hint) from error
+        raise CliError(_sentence(error), hint=hint) from error
+
+
+def _sentence(error: Exception) -> str:
+    """What *error* says; of the system's errors the words, without number and quotes."""
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error)

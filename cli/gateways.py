@@ -87,6 +87,17 @@ def outdated(looked_at: datetime | None, now: datetime, namespace: str) -> str:
     return f"no mirror has looked {since}: does jackstay-mirror run in namespace {namespace}?"
 
 
+def unknown(cluster: str, found: Iterable[Row], namespace: str) -> CliError:
+    """What to say where there is no such cluster: which there are, or how one is linked."""
+    known = ", ".join(row.cluster for row in found)
+    return CliError(
+        f"no Link in namespace {namespace} has a gateway of cluster {cluster!r}",
+        hint=f"There are Links to: {known}"
+        if known
+        else f"Make one: jackstay link --context {cluster} --cluster-name {cluster}",
+    )
+
+
 async def _read(access: Access, namespace: str) -> tuple[list[Link], datetime | None]:
     """The Links, and when a mirror last renewed its Lease; now, if we may not know."""
     async with Cluster(access) as cluster:
@@ -121,10 +132,7 @@ def command(
         found = rows(links)
     shown = [row for row in found if cluster_name in ("", row.cluster)]
     if cluster_name and not shown:
-        raise CliError(
-            f"no Link in namespace {namespace} has a gateway of cluster {cluster_name!r}",
-            hint=f"Make one: jackstay link --context {cluster_name} --cluster-name {cluster_name}",
-        )
+        raise unknown(cluster_name, found, namespace)
     if output is OutputFormat.JSON:
         print_json(as_objects(shown))
     else:

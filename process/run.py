@@ -23,8 +23,8 @@ def run(
 
     What *main* raises is raised; of a group that comes down to one error, that one.
 
-    The first SIGTERM or SIGINT sets *stopping*, upon which *main* ends in its own time;
-    a second one cancels it.
+    The first SIGTERM, SIGINT or SIGHUP (the terminal has been closed; not under nohup) sets
+    *stopping*, upon which *main* ends in its own time; a second one cancels it.
     """
     log.configure(log_format, log_level)
     try:
@@ -44,7 +44,9 @@ async def _with_signals(main: Callable[[Stopping], Awaitable[int]]) -> int:
             task.cancel()
         stopping.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if number is signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:
+            continue  # nohup
         loop.add_signal_handler(number, asked_to_end)
     try:
         return await task

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from cli.gateways import Row, as_objects, outdated, rows, table
+from cli.gateways import Row, as_objects, outdated, rows, table, unknown
 from cluster.objects import Link, Metadata
 
 
@@ -55,3 +55,8 @@ def test_what_no_mirror_has_looked_at_for_a_minute_is_no_news() -> None:
     assert outdated(None, now, "here") == (
         "no mirror has looked ever: does jackstay-mirror run in namespace here?"
     )
+
+
+def test_a_name_that_is_none_brings_those_that_are() -> None:
+    assert unknown("esat", [Row("east", True, 1, 2)], "jackstay").hint == "There are Links to: east"
+    assert unknown("east", [], "jackstay").hint.startswith("Make one: jackstay link --context east")

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import aiohttp
+import pytest
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter
 
@@ -29,9 +30,9 @@ raise SystemExit(run(main, log_format="json"))
 """
 
 
-async def start(after: str) -> asyncio.subprocess.Process:
+async def start(after: str, *before: str) -> asyncio.subprocess.Process:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", PROGRAM.format(after=after)),
+        *(*before, sys.executable, "-c", PROGRAM.format(after=after)),
         stderr=asyncio.subprocess.PIPE,
         cwd=Path(__file__).parents[2],
     )
@@ -42,9 +43,18 @@ async def start(after: str) -> asyncio.subprocess.Process:
     return process
 
 
-async def test_sigterm_asks_and_the_process_ends_in_its_own_time() -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+async def test_a_signal_asks_and_the_process_ends_in_its_own_time(number: signal.Signals) -> None:
     async with asyncio.timeout(20):
         process = await start("pass")
+        process.send_signal(number)
+        assert await process.wait() == 3
+
+
+async def test_nohup_is_honoured() -> None:
+    async with asyncio.timeout(20):
+        process = await start("pass", "nohup")
+        process.send_signal(signal.SIGHUP)
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 3
 
