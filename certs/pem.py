@@ -14,6 +14,18 @@ MOST = 1 << 20
 _BEGIN = re.compile(rb"^-----BEGIN ([A-Z0-9 ]{1,64})-----[ \t\r]*$", re.MULTILINE)
 _DASHES = re.compile(rb"-----(?:BEGIN|END)")
 
+_DER = re.compile(
+    rb"\x30(?:[\x00-\x7f]|\x81.|\x82..|\x83...)(\x30|\x02\x01[\x00\x01]|\x02\x01\x03)", re.DOTALL
+)
+"""How DER begins: a sequence, and in it a sequence, or the version of a key or of PKCS #12."""
+
+_CONVERT = {
+    b"\x30": "openssl x509 -inform DER -in FILE -out FILE.pem",
+    b"\x02\x01\x00": "openssl pkey -inform DER -in FILE -out FILE.pem",
+    b"\x02\x01\x01": "openssl pkey -inform DER -in FILE -out FILE.pem",
+    b"\x02\x01\x03": "openssl pkcs12 -in FILE -nodes -out FILE.pem",
+}
+
 
 class InvalidPem(ValueError):
     """The bytes are not whole PEM blocks of the kinds expected."""
@@ -74,10 +86,17 @@ def blocks(data: bytes) -> list[Block]:
         at = stop + len(end)
     _no_stray(data[at:])
     if not found:
-        raise InvalidPem(
-            "no PEM block in it (a line that begins with -----BEGIN)" if data.strip() else "it is empty"
-        )
+        raise InvalidPem(_instead(data))
     return found
+
+
+def _instead(data: bytes) -> str:
+    """What *data* is, having no block."""
+    if not data.strip():
+        return "it is empty"
+    if der := _DER.match(data):
+        return f"it is DER (binary), not PEM; convert it: {_CONVERT[der[1]]}"
+    return "no PEM block in it (a line that begins with -----BEGIN)"
 
 
 def _no_stray(between: bytes) -> None:

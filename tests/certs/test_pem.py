@@ -4,6 +4,14 @@ from pathlib import Path
 from typing import NoReturn
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    load_pem_private_key,
+)
+from cryptography.hazmat.primitives.serialization.pkcs12 import serialize_key_and_certificates
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -62,6 +70,31 @@ BROKEN = {
     "a whole and a half": (ONE + ONE[:100], "cut off"),
     "too long": (ONE + b" " * MOST, "over"),
 }
+
+
+KEY = load_pem_private_key(PKI.root.key_pem, password=None)
+PASSWORD = BestAvailableEncryption(b"secret")
+DER = {
+    "a certificate": (PKI.root.certificate.public_bytes(Encoding.DER), "openssl x509 -inform DER -in"),
+    "a key": (
+        KEY.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption()),
+        "openssl pkey -inform DER",
+    ),
+    "a key of the old form": (
+        KEY.private_bytes(Encoding.DER, PrivateFormat.TraditionalOpenSSL, NoEncryption()),
+        "openssl pkey -inform DER",
+    ),
+    "both, in PKCS #12": (
+        serialize_key_and_certificates(b"x", PKI.root.key, PKI.root.certificate, None, PASSWORD),
+        "openssl pkcs12 -in",
+    ),
+}
+
+
+@pytest.mark.parametrize(("data", "command"), DER.values(), ids=DER)
+def test_of_der_it_is_said_how_it_becomes_pem(data: bytes, command: str) -> None:
+    with pytest.raises(InvalidPem, match=f"^it is DER .*, not PEM; convert it: {command}"):
+        blocks(data)
 
 
 @pytest.mark.parametrize(("data", "said"), BROKEN.values(), ids=BROKEN)
