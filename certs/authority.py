@@ -144,7 +144,7 @@ def load_authority(chain: tuple[x509.Certificate, ...], key: PrivateKey) -> Auth
     if public_bytes(key) != spki(first):
         raise CannotIssue("the authority's key does not belong to its certificate")
     try:
-        certificate.check_key(first)
+        certificate.check_key(first.public_key())
         if not certificate.is_authority(first):
             raise CannotIssue(
                 "the certificate is not an authority's (basic constraints do not say CA): it may sign nothing"

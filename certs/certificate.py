@@ -118,9 +118,8 @@ def signature_type(certificate: x509.Certificate) -> str:
     return f"{'ECDSA' if 'ecdsa' in name else 'RSA'}-{digest.name.upper()}"
 
 
-def check_key(certificate: x509.Certificate) -> None:
-    """Raises InvalidCertificate unless its key is of a kind and size we take."""
-    key = certificate.public_key()
+def check_key(key: object, whose: str = "its key") -> None:
+    """Raises InvalidCertificate unless the public *key* is of a kind and size we take."""
     if isinstance(key, ec.EllipticCurvePublicKey):
         good = key.curve.name in CURVES
     elif isinstance(key, rsa.RSAPublicKey):
@@ -129,7 +128,7 @@ def check_key(certificate: x509.Certificate) -> None:
         good = False
     if not good:
         raise InvalidCertificate(
-            f"its key is {key_type(key)}; taken are ECDSA P-256 and P-384, and RSA 2048 to 4096"
+            f"{whose} is {key_type(key)}; taken are ECDSA P-256 and P-384, and RSA 2048 to 4096"
         )
 
 
@@ -187,4 +186,4 @@ def check_anchor(certificate: x509.Certificate) -> None:
     if usage is not None and not usage.value.key_cert_sign:
         raise InvalidCertificate("its key usage does not allow signing certificates")
     check_named(certificate)
-    check_key(certificate)
+    check_key(certificate.public_key())

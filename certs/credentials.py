@@ -118,8 +118,11 @@ def read_key(data: bytes) -> PrivateKey:
     except (ValueError, UnsupportedAlgorithm) as error:
         # What the library says could quote the key.
         raise InvalidCredentials("the key cannot be read: it is damaged or of an unknown kind") from error
-    if not isinstance(key, PrivateKey):
-        raise InvalidCredentials(f"the key is {certificate.key_type(key)}; taken are ECDSA and RSA")
+    try:
+        certificate.check_key(key.public_key(), "the private key")
+    except InvalidCertificate as error:
+        raise InvalidCredentials(str(error)) from error
+    assert isinstance(key, PrivateKey)
     return key
 
 

@@ -144,18 +144,24 @@ def _wrong_order(chain: Sequence[x509.Certificate]) -> Iterable[str]:
 
 def _by_role(chain: Sequence[x509.Certificate]) -> list[str]:
     """Why peers would refuse it whatever their anchors are: as a client's, as a server's."""
-    refusals = []
-    for role in ROLES:
-        for number, link in enumerate(chain, 1):
-            kind = _kind(link)
-            try:
-                if kind != "trust anchor":
-                    below = 0 if kind == "leaf" else max(number - 1, 1)
-                    profile.check_link(link, below=below, role=role)
-            except InvalidCertificate as error:
-                refusals.append(f"certificate {number} ({kind}), as a {role}'s: {error}")
-                break
-    return refusals
+    found = [(role, flaw) for role in ROLES if (flaw := _flaw(chain, role))]
+    flaws = {flaw for _, flaw in found}
+    if len(found) == len(ROLES) and len(flaws) == 1:
+        return [f"{what}: {said}" for what, said in flaws] * len(ROLES)
+    return [f"{what}, as a {role}'s: {said}" for role, (what, said) in found]
+
+
+def _flaw(chain: Sequence[x509.Certificate], role: Role) -> tuple[str, str] | None:
+    """The first certificate that a peer would refuse in this *role*, and why."""
+    for number, link in enumerate(chain, 1):
+        kind = _kind(link)
+        try:
+            if kind != "trust anchor":
+                below = 0 if kind == "leaf" else max(number - 1, 1)
+                profile.check_link(link, below=below, role=role)
+        except InvalidCertificate as error:
+            return f"certificate {number} ({kind})", str(error)
+    return None
 
 
 def _by_role_under(chain: Sequence[x509.Certificate], at: datetime, bundle: TrustBundle | None) -> list[str]:

@@ -44,7 +44,7 @@ def _check_any(link: x509.Certificate) -> None:
         raise InvalidCertificate("it is not an X.509 version 3 certificate")
     if link.serial_number <= 0:
         raise InvalidCertificate("its serial number is not positive")
-    certificate.check_key(link)
+    certificate.check_key(link.public_key())
     certificate.check_signature_hash(link)
     signer = extension(link, x509.AuthorityKeyIdentifier)
     if signer is None or signer.value.key_identifier is None:

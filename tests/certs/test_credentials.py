@@ -2,7 +2,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from certs.credentials import Credentials, InvalidCredentials
-from tests.certs.forge import dns, forge, named
+from certs.credentials import Credentials, InvalidCredentials, key_pem
+from tests.certs.forge import but, dns, forge, named
 from tests.support.pki import DAY, Pki
 
 PKI = Pki.make()
@@ -74,6 +74,7 @@ def locked(key: ec.EllipticCurvePrivateKey, form: PrivateFormat) -> bytes:
 
 LEAF, ISSUER = WEB.credentials.chain
 CHAIN = WEB.certificate_pem
+WEAK = rsa.generate_private_key(65537, 1024)
 NEW = ec.generate_private_key(ec.SECP256R1())
 BROKEN = {
     "another's key": (CHAIN, PKI.leaf("web.test").key_pem, "does not belong"),
@@ -90,7 +91,12 @@ BROKEN = {
     "an Ed25519 key": (
         CHAIN,
         private(ed25519.Ed25519PrivateKey.generate(), PrivateFormat.PKCS8),
-        "the key is Ed25519",
+        "the private key is Ed25519",
+    ),
+    "a weak key": (
+        forge(leaf=but(key=WEAK)).pem,
+        key_pem(WEAK),
+        "the private key is RSA 1024; taken are ECDSA P-256 and P-384, and RSA 2048 to 4096",
     ),
     "the issuer first": (
         ISSUER.public_bytes(Encoding.PEM) + LEAF.public_bytes(Encoding.PEM),

@@ -3,8 +3,10 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from certs.credentials import key_pem
 from certs.inspection import Report, inspect, opened
 from certs.trust_bundle import TrustBundle
 from tests.certs.forge import CLIENT, NOW, Draft, but, dns, forge, having, named, without
@@ -85,6 +87,7 @@ def test_a_leaf_that_is_a_client_only_is_a_warning() -> None:
     assert all("server" in warning for warning in shown.warnings)
 
 
+WEAK = rsa.generate_private_key(65537, 1024)
 HOST = forge(leaf=named(dns("web.example.com")))
 BAD: dict[str, tuple[Callable[[], Report], str]] = {
     "empty": (lambda: report(b""), "it is empty"),
@@ -108,7 +111,15 @@ BAD: dict[str, tuple[Callable[[], Report], str]] = {
     ),
     "a nameless issuer": (
         lambda: report(forge(issuer=but(subject="")).pem),
-        "(issuer), as a client's: its subject",
+        "(issuer): its subject is empty",
+    ),
+    "a weak key": (
+        lambda: report(key_pem(WEAK)),
+        "block 1: the private key is RSA 1024; taken are ECDSA P-256 and P-384, and RSA 2048 to 4096",
+    ),
+    "a weak leaf": (
+        lambda: report(forge(leaf=but(key=WEAK)).pem),
+        "certificate 1 (leaf): its key is RSA 1024; taken are",
     ),
     "no purpose": (
         lambda: report(forge(leaf=without(x509.ExtendedKeyUsage)).pem),
@@ -123,6 +134,12 @@ BAD: dict[str, tuple[Callable[[], Report], str]] = {
         "none of the trust anchors signed it",
     ),
 }
+
+
+def test_what_is_wrong_at_both_ends_is_said_once() -> None:
+    assert report(forge(leaf=but(key=WEAK)).pem).wrong == (
+        "certificate 1 (leaf): its key is RSA 1024; taken are ECDSA P-256 and P-384, and RSA 2048 to 4096",
+    )
 
 
 @pytest.mark.parametrize(("made", "said"), BAD.values(), ids=BAD)
