@@ -82,6 +82,7 @@ async def demonstrate(stopping: Stopping, said: Programme, *, keep: bool, as_jso
                 said.try_next(stage, url)
                 said.line("\nIt keeps running until Ctrl-C.", "bold")
             await _unless(stopping, _watch(stage.processes.children, said))
+            said.line("Ending what runs.", "dim")
         elif as_json:
             print_json(programme.as_object(verdicts))
         elif ok:
