@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from certs import authority, inspection, lifetime
+from certs import authority, inspection, lifetime, pem
 from certs.authority import Authority, CannotIssue
 from certs.credentials import InvalidCredentials, key_pem, read_chain, read_key
 from certs.generation import load_bundle
@@ -20,8 +20,6 @@ from cli.help import App
 from cli.inspection import as_json, as_lines
 from cli.options import Output, OutputFormat, print_json
 from process.files import write_atomically
-
-MOST = 1 << 20
 
 app = App(
     no_args_is_help=True,
@@ -60,12 +58,22 @@ def _domain(text: str | None) -> str | None:
     return text
 
 
-Crt = Annotated[Path, typer.Argument(metavar="CRT", help="Where the certificate is written, PEM.")]
-PrivateKey = Annotated[Path, typer.Argument(metavar="KEY", help="Where its private key is written, PEM.")]
-Ca = Annotated[
-    Path, typer.Option("--ca", metavar="FILE", help="The certificate of the authority that signs, PEM.")
+# readable=False: a file that we may not read is our own sentence, and not wrong use.
+Crt = Annotated[
+    Path, typer.Argument(metavar="CRT", readable=False, help="Where the certificate is written, PEM.")
 ]
-CaKey = Annotated[Path, typer.Option("--ca-key", metavar="FILE", help="The private key of that authority.")]
+PrivateKey = Annotated[
+    Path, typer.Argument(metavar="KEY", readable=False, help="Where its private key is written, PEM.")
+]
+Ca = Annotated[
+    Path,
+    typer.Option(
+        "--ca", metavar="FILE", readable=False, help="The certificate of the authority that signs, PEM."
+    ),
+]
+CaKey = Annotated[
+    Path, typer.Option("--ca-key", metavar="FILE", readable=False, help="The private key of that authority.")
+]
 Lifetime = Annotated[
     timedelta,
     typer.Option("--lifetime", parser=_span, metavar="TIME", help="How long it is valid: 24h, 365d, 10y."),
@@ -182,12 +190,15 @@ def leaf(
 
 @app.command()
 def inspect(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Certificates and keys, PEM.")],
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE...", readable=False, help="Certificates and keys, PEM.")
+    ],
     trust_anchors: Annotated[
         Path | None,
         typer.Option(
             "--trust-anchors",
             metavar="FILE",
+            readable=False,
             help="Also verify the chains as a peer with these anchors would.",
         ),
     ] = None,
@@ -215,18 +226,17 @@ def inspect(
 
 def _opened(file: Path) -> Opened:
     try:
-        with file.open("rb") as stream:
-            return inspection.opened(str(file), stream.read(MOST + 1))
-    except OSError as error:
-        return Opened(str(file), wrong=(f"the file cannot be read: {error.strerror}",))
+        return inspection.opened(str(file), pem.read(file))
+    except pem.Unreadable as error:
+        return Opened(str(file), wrong=(f"the file cannot be read: {error.why}",))
 
 
 def _authority(ca: Path, ca_key: Path) -> Authority:
     try:
-        return authority.load_authority(read_chain(ca.read_bytes()), read_key(ca_key.read_bytes()))
-    except OSError as error:
+        return authority.load_authority(read_chain(pem.read(ca)), read_key(pem.read(ca_key)))
+    except pem.Unreadable as error:
         raise CliError(
-            f"{error.filename}: {error.strerror}",
+            str(error),
             hint="A trust anchor is made by: jackstay certs root root.crt root.key",
         ) from error
     except (InvalidCredentials, CannotIssue) as error:
@@ -247,14 +257,20 @@ def _check_free(crt: Path, key: Path, *, force: bool) -> None:
 
 
 def _write(crt: Path, certificate: bytes, key: Path, private: bytes, *, force: bool) -> None:
-    with explained(OSError):
-        write_atomically(key, private, overwrite=force)
-        try:
-            write_atomically(crt, certificate, overwrite=force)
-        except OSError:
-            if not force:
-                key.unlink(missing_ok=True)
-            raise
+    _write_one(key, private, force=force)
+    try:
+        _write_one(crt, certificate, force=force)
+    except CliError:
+        if not force:
+            key.unlink(missing_ok=True)
+        raise
+
+
+def _write_one(path: Path, data: bytes, *, force: bool) -> None:
+    try:
+        write_atomically(path, data, overwrite=force)
+    except OSError as error:
+        raise CliError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _told(crt: Path, key: Path, what: str, end: datetime, *, asked: datetime | None = None) -> None:

@@ -1,6 +1,9 @@
+import errno
 import json
+import os
 import stat
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 import typer
@@ -157,6 +160,55 @@ def test_inspect_shows_what_is_there_and_that_it_is_good(tmp_path: Path) -> None
 def test_inspect_says_of_an_unbound_issuer_that_it_speaks_for_everyone(tmp_path: Path) -> None:
     made(tmp_path)
     assert "every workload and every gateway" in run("inspect", tmp_path / "issuer.crt").output
+
+
+def lock(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file at *path* that nobody may read; root, who may run this, could read any other."""
+    path.write_text("")
+    real_open, real_access = Path.open, os.access
+
+    def opened(self: Path, *arguments: Any, **named: Any) -> Any:
+        if self == path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return real_open(self, *arguments, **named)
+
+    def access(asked: Any, mode: int) -> bool:
+        return Path(asked) != path and real_access(asked, mode)
+
+    monkeypatch.setattr(Path, "open", opened)
+    monkeypatch.setattr(os, "access", access)
+
+
+def test_inspect_shows_the_others_beside_a_file_that_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path)
+    lock(tmp_path / "locked.key", monkeypatch)
+    result = run("inspect", tmp_path / "web.crt", tmp_path / "locked.key", tmp_path / "issuer.crt")
+    assert result.exit_code == 1
+    assert "the file cannot be read: permission denied; user" in result.output
+    assert result.output.count("nothing wrong") == 2
+
+
+def test_an_authority_that_cannot_be_read_is_no_wrong_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(tmp_path)
+    lock(tmp_path / "locked.key", monkeypatch)
+    with pytest.raises(CliError, match=r"^/.*locked\.key: permission denied; user"):
+        run(
+            *("issuer", tmp_path / "x.crt", tmp_path / "x.key"),
+            *("--ca", tmp_path / "root.crt", "--ca-key", tmp_path / "locked.key"),
+        )
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(path: Path, *_: object, **__: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.with_name(".new.key.x3v9")))
+
+    monkeypatch.setattr(certs, "write_atomically", full)
+    with pytest.raises(CliError, match=r"/new\.key cannot be written: No space left on device$"):
+        run("root", tmp_path / "new.crt", tmp_path / "new.key")
 
 
 def test_inspect_fails_when_something_is_wrong(tmp_path: Path) -> None:
