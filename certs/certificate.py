@@ -58,11 +58,13 @@ def digest_for(key: object) -> hashes.SHA256 | hashes.SHA384:
 
 
 def parse(der: bytes) -> x509.Certificate:
-    """Read a certificate with all its extensions and its key, so that later questions do not fail."""
+    """Read a certificate with its names, extensions and key, so that later questions do not fail."""
     with _reading("the certificate"):
         certificate = x509.load_der_x509_certificate(der)
         _ = certificate.version, certificate.serial_number, certificate.signature_hash_algorithm
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    with _reading("a name in it"):
+        _ = certificate.subject, certificate.issuer
     # The one byte that no signature covers and `cryptography` does not look at: how many bits
     # of the signature's last byte do not count.
     if not der.endswith(b"\0" + certificate.signature):

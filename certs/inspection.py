@@ -205,7 +205,7 @@ def _shown(link: x509.Certificate, at: datetime) -> Certificate:
     found = _names(link)
     return Certificate(
         kind=_kind(link),
-        subject=_distinguished(link, "subject"),
+        subject=link.subject.rfc4514_string(),
         identity=found.identity.dns_name if found else None,
         spiffe=found.spiffe if found else None,
         not_before=link.not_valid_before_utc,
@@ -213,7 +213,7 @@ def _shown(link: x509.Certificate, at: datetime) -> Certificate:
         left=in_words(link.not_valid_after_utc - at) if at <= link.not_valid_after_utc else "expired",
         key=certificate.key_type(link.public_key()),
         signature=certificate.signature_type(link),
-        issuer=_distinguished(link, "issuer"),
+        issuer=link.issuer.rfc4514_string(),
         speaks_for=_speaks_for(link, found),
         fingerprint=link.fingerprint(hashes.SHA256()).hex(),
     )
@@ -233,10 +233,3 @@ def _speaks_for(link: x509.Certificate, found: Names | None) -> str:
     if domains is None:
         return "every workload and every gateway of all clusters (it is bound to no trust domain)"
     return f"workloads and gateways of trust domain {' or '.join(domains)} only"
-
-
-def _distinguished(link: x509.Certificate, which: Literal["subject", "issuer"]) -> str:
-    try:
-        return str(getattr(link, which).rfc4514_string())
-    except ValueError:
-        return "(unreadable)"

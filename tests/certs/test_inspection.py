@@ -1,3 +1,4 @@
+import ssl
 from collections.abc import Callable
 from datetime import timedelta
 
@@ -88,6 +89,7 @@ def test_a_leaf_that_is_a_client_only_is_a_warning() -> None:
 
 
 WEAK = rsa.generate_private_key(65537, 1024)
+UNNAMED = PKI.root.certificate.public_bytes(Encoding.DER).replace(b"jackstay", b"jack\xff\xfe\xfd\xfc")
 HOST = forge(leaf=named(dns("web.example.com")))
 BAD: dict[str, tuple[Callable[[], Report], str]] = {
     "empty": (lambda: report(b""), "it is empty"),
@@ -96,6 +98,10 @@ BAD: dict[str, tuple[Callable[[], Report], str]] = {
     "a request": (
         lambda: report(PKI.anchors_pem.replace(b"CERTIFICATE", b"CERTIFICATE REQUEST")),
         "is a CERTIFICATE REQUEST",
+    ),
+    "a name that is no text": (
+        lambda: report(ssl.DER_cert_to_PEM_cert(UNNAMED).encode()),
+        "block 1: a name in it cannot be read: it is damaged",
     ),
     "no DER": (
         lambda: report(b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),

@@ -360,7 +360,9 @@ def test_more_than_16_kib_are_not_even_read() -> None:
 @pytest.mark.parametrize("position", [0, 1])
 def test_a_certificate_that_is_none_is_refused(position: int) -> None:
     made = forge()
-    for broken in (b"", b"\x30", made.chain[position][:-1], made.chain[position] + b"\0"):
+    whole = made.chain[position]
+    no_text = whole.replace(b"issuer 0", b"issuer\xff\xfe")
+    for broken in (b"", b"\x30", whole[:-1], whole + b"\0", no_text):
         chain = made.chain
         chain[position] = broken
         assert "cannot be read" in refused(chain, made)
