@@ -14,7 +14,7 @@ from mirror.observed import Observed
 from mirror.setbacks import Setbacks
 from mirror.status import Finding, Mirrored, Report
 from mirror.token import Lifetime
-from mirror.wanted import Desired
+from mirror.wanted import CONFLICT, Desired
 
 REACHABLE = Finding(ok=True, reason="Answering")
 
@@ -63,11 +63,11 @@ def services(observed: Observed, desired: Desired, setbacks: Setbacks) -> dict[K
             continue
         setback = setbacks.get(what.key)
         if setback is not None and setback.worth_telling:
-            reason = "Conflict" if isinstance(setback.error, AlreadyExists) else "Error"
+            reason = CONFLICT if isinstance(setback.error, AlreadyExists) else "Error"
             message = f"Failed to write the mirror: {setback.error}"
             found[remote] = Mirrored(Finding(ok=False, reason=reason, message=message))
         elif what.conflict:
-            found[remote] = Mirrored(Finding(ok=False, reason="Conflict", message=what.conflict))
+            found[remote] = Mirrored(Finding(ok=False, reason=CONFLICT, message=what.conflict))
         elif what.key in observed.local.services:
             found[remote] = Mirrored(Finding(ok=True, reason="Mirrored"), what.key)
     return found
@@ -91,15 +91,23 @@ def synced(look: Look, found: Mapping[Key, Mirrored], setbacks: Setbacks) -> Fin
         return Finding(ok=False, reason="DeletionFailed", message=message)
     if look.withheld:
         return Finding(ok=False, reason="DeletionsWithheld", message=withheld(look.withheld))
-    failing = sum(not mirrored.finding.ok for mirrored in found.values())
+    failing = {remote: mirrored.finding for remote, mirrored in found.items() if not mirrored.finding.ok}
     if failing:
-        return Finding(
-            ok=False, reason="NotMirrored", message=f"{failing} of {len(found)} services are not mirrored"
-        )
+        return _not_mirrored(failing, len(found))
     if look.busy:
         return None
     are = "is" if len(found) == 1 else "are"
     return Finding(ok=True, reason="Synced", message=f"{_count(len(found), 'service')} {are} mirrored")
+
+
+def _not_mirrored(failing: Mapping[Key, Finding], of: int) -> Finding:
+    """That a conflict is among them is the reason: nothing but a person ends it."""
+    conflicts = {remote: finding for remote, finding in failing.items() if finding.reason == CONFLICT}
+    remote, first = min((conflicts or failing).items())
+    are = "is" if len(failing) == 1 else "are"
+    more = f"; {len(failing) - 1} more under mirrorServices" if len(failing) > 1 else ""
+    message = f"{len(failing)} of {_count(of, 'service')} {are} not mirrored: {remote}: {first.message}{more}"
+    return Finding(ok=False, reason=CONFLICT if conflicts else "NotMirrored", message=message)
 
 
 def withheld(mirrors: Mapping[Key, str]) -> str:

@@ -12,6 +12,9 @@ from mirror.naming import mirror_key
 from mirror.observed import Object, Observed, parts_of
 from mirror.ownership import origin, owned
 
+CONFLICT = "Conflict"
+"""The reason where something of somebody else's stands in the place of a mirror, or of a part of one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Unmirrored:
@@ -150,9 +153,9 @@ def _wanted(service: Service, observed: Observed) -> Mirror | Unmirrored:
     standing = local.services.get(key)
     mirror = make(service, key, standing, observed)
     if is_theirs(standing, mirror.service.metadata, observed):
-        return Unmirrored("Conflict", conflict("Service", key, link))
+        return Unmirrored(CONFLICT, conflict("Service", key, link))
     if standing is None and mirror.endpoints is None:
-        return Unmirrored("Conflict", mirror.conflict)  # they would become those of the Service that we made
+        return Unmirrored(CONFLICT, mirror.conflict)  # they would become those of the Service that we made
     return mirror
 
 

@@ -18,9 +18,11 @@ async def test_a_service_of_the_users_is_a_conflict_and_is_not_touched(at: World
         status = await until(at.status, lambda found: len(found.get("mirrorServices", [])) == 2)
         condition = status["mirrorServices"][0]["conditions"][0]
         assert (condition["status"], condition["reason"]) == ("False", "Conflict")
+        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "Conflict"))
         assert await at.west.find(SERVICE, "podinfo-east") == theirs
         await at.east.export(exported=False)
         await until(at.status, lambda found: len(found["mirrorServices"]) == 1)
+        await synced(at)
         assert await at.west.find(SERVICE, "podinfo-east") == theirs
 
 
@@ -32,7 +34,7 @@ async def test_endpoints_without_our_labels_are_a_conflict_that_deletes_nothing(
         await synced(at)
         unlabelled = {"metadata": {"labels": {marks.LINK_UID: None, marks.MIRRORED_SERVICE: None}}}
         await at.west.api.patch(ENDPOINTS, "test", "podinfo-east", unlabelled)
-        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "NotMirrored"))
+        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "Conflict"))
         after = await at.mirror()
         assert after is not None
         assert after.metadata.uid == before.metadata.uid
