@@ -152,6 +152,12 @@ _LINK_COLUMNS = (
         "jsonPath": ".status.gateway.latencyMilliseconds",
         "description": "Of the last answered probe, in milliseconds.",
     },
+    {
+        "name": "Synced",
+        "type": "string",
+        "jsonPath": '.status.conditions[?(@.type=="Synced")].status',
+        "description": "Whether the mirrors are what they ought to be.",
+    },
     {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
 )
 

@@ -242,6 +242,9 @@ RESOURCES = (
             Column("Alive", tables.gateway_alive, description="Whether the gateway over there lives."),
             Column("Services", at("status", "gateway", "services", absent=0), "integer"),
             Column("Latency", tables.gateway_latency, description="Of the last probe of the gateway."),
+            Column(
+                "Synced", tables.condition("Synced"), description="Whether the mirrors are as they ought."
+            ),
             AGE,
             Column("Gateway", at("spec", "gatewayAddress"), wide=True),
         ),

@@ -210,3 +210,13 @@ def gateway_alive(item: Raw, now: datetime) -> str:
 def gateway_latency(item: Raw, now: datetime) -> str:
     milliseconds = look(item, "status", "gateway", "latencyMilliseconds")
     return "-" if milliseconds is None else f"{milliseconds}ms"
+
+
+def condition(type_: str) -> Callable[[Raw, datetime], Cell]:
+    """A cell that shows the status of a condition."""
+
+    def cell(item: Raw, now: datetime) -> Cell:
+        conditions = look(item, "status", "conditions") or ()
+        return next((found["status"] for found in conditions if found["type"] == type_), "Unknown")
+
+    return cell

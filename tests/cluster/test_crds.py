@@ -33,7 +33,7 @@ def test_each_version_of_a_link_has_the_fields_that_linkerds_has() -> None:
     assert "required" not in schemas["v1alpha3"]["spec"]
 
 
-def test_a_link_shows_its_gateway_in_columns() -> None:
+def test_a_link_shows_in_columns_whether_all_is_well() -> None:
     for name in ("v1alpha2", "v1alpha3"):
         columns = versions(link_definition())[name]["additionalPrinterColumns"]
-        assert [column["name"] for column in columns] == ["Alive", "Services", "Latency", "Age"]
+        assert [column["name"] for column in columns] == ["Alive", "Services", "Latency", "Synced", "Age"]

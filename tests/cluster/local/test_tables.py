@@ -42,7 +42,10 @@ def test_age_without_a_time() -> None:
     assert age(None, NOW) == "<unknown>"
 
 
-LINK_STATUS = {"gateway": {"alive": True, "services": 3, "latencyMilliseconds": 7}}
+LINK_STATUS = {
+    "conditions": [{"type": "GatewayAlive", "status": "True"}, {"type": "Synced", "status": "False"}],
+    "gateway": {"alive": True, "services": 3, "latencyMilliseconds": 7},
+}
 INGRESS = {"loadBalancer": {"ingress": [{"ip": "1.2.3.4"}, {"hostname": "a.b"}]}}
 
 
@@ -93,10 +96,14 @@ INGRESS = {"loadBalancer": {"ingress": [{"ip": "1.2.3.4"}, {"hostname": "a.b"}]}
         (
             kinds.LINK,
             {"spec": {"gatewayAddress": "1.2.3.4"}, "status": LINK_STATUS},
-            ["x", "True", 3, "7ms", "5m", "1.2.3.4"],
+            ["x", "True", 3, "7ms", "False", "5m", "1.2.3.4"],
         ),
-        (kinds.LINK, {"spec": {}}, ["x", "Unknown", 0, "-", "5m", "<none>"]),
-        (kinds.LINK, {"status": {"gateway": {"alive": False}}}, ["x", "False", 0, "-", "5m", "<none>"]),
+        (kinds.LINK, {"spec": {}}, ["x", "Unknown", 0, "-", "Unknown", "5m", "<none>"]),
+        (
+            kinds.LINK,
+            {"status": {"gateway": {"alive": False}}},
+            ["x", "False", 0, "-", "Unknown", "5m", "<none>"],
+        ),
     ],
     ids=repr,
 )
