@@ -73,6 +73,18 @@ def services(observed: Observed, desired: Desired, setbacks: Setbacks) -> dict[K
     return found
 
 
+def conflicts(desired: Desired) -> dict[Key, str]:
+    """The exported Services in whose mirror's way something stands that is somebody else's, and what."""
+    found = {}
+    for remote, what in desired.services.items():
+        if isinstance(what, Mirror):
+            if what.conflict:
+                found[remote] = what.conflict
+        elif what.reason == CONFLICT:
+            found[remote] = what.message
+    return found
+
+
 def synced(look: Look, found: Mapping[Key, Mirrored], setbacks: Setbacks) -> Finding | None:
     """Whether the mirrors are what they ought to be; None while all that is not is being written."""
     observed = look.observed

@@ -1,11 +1,13 @@
 """What a mirror counts, under the names that Linkerd's dashboards know."""
 
+from collections import Counter as Counts
 from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from mirror.liveness import Liveness
 from mirror.status import GatewayReport, NoGateway, Report
+from mirror.wanted import CONFLICT
 
 LATENCIES = tuple(float(step * scale) for scale in (1, 10, 100, 1000, 10_000) for step in (1, 2, 3, 4, 5))
 """Milliseconds."""
@@ -50,6 +52,12 @@ class Metrics:
         self._failures = Counter(
             "mirror_failed_writes", "Writes that failed, by why.", [CLUSTER, "reason"], registry=registry
         )
+        self._unmirrored = Gauge(
+            "mirror_unmirrored_services",
+            "Exported services of the other cluster that are not mirrored, by why.",
+            [CLUSTER, "reason"],
+            registry=registry,
+        )
         self._reachable = Gauge(
             "mirror_remote_reachable", "1 if the other cluster's API answers.", [CLUSTER], registry=registry
         )
@@ -78,6 +86,11 @@ class Metrics:
         """What is known of the Link to *cluster*, whether it is ours to write or not."""
         if report.remote is not None:
             self._reachable.labels(cluster).set(int(bool(report.remote.ok)))
+        if report.services is not None:
+            failing = [found.finding.reason for found in report.services.values() if not found.finding.ok]
+            self._unmirrored.remove_by_labels({CLUSTER: cluster})
+            for reason, number in {CONFLICT: 0, **Counts(failing)}.items():
+                self._unmirrored.labels(cluster, reason).set(number)
         match report.gateway:
             case GatewayReport(probed=probed, alive=alive):
                 self._enabled.labels(cluster).set(int(probed))
@@ -115,6 +128,7 @@ class Metrics:
             self._addresses,
             self._writes,
             self._failures,
+            self._unmirrored,
             self._reachable,
             self._token_ends,
         ):

@@ -34,7 +34,7 @@ from mirror.probing import Probe
 from mirror.remote_gateway import RemoteGateway
 from mirror.settings import Settings
 from mirror.status import Report
-from mirror.wanted import wanted
+from mirror.wanted import Desired, wanted
 from mirror.written import Overlay
 
 log = structlog.get_logger()
@@ -172,10 +172,19 @@ class LinkWorker:
         self._look = Look(observed, desired, busy, verdict.withheld)
         if verdict.withheld and verdict.withheld != (before.withheld if before else {}):
             log.warning("mirror.withheld", link=spec.name, because=findings.withheld(verdict.withheld))
+        self._tell_of_conflicts(findings.conflicts(before.desired) if before else {}, desired)
         again = self._brake.looks_again_at
         if again is not None and again <= now:
             self._other.list_since(again)
         await self._execute(spec.cluster, actions, observed.others, now)
+
+    def _tell_of_conflicts(self, before: Mapping[Key, str], desired: Desired) -> None:
+        """Each once, when it begins and when it ends."""
+        link, now = self.link.now.metadata.name, findings.conflicts(desired)
+        for remote, what in sorted(now.items() - before.items()):
+            log.warning("mirror.conflict", link=link, service=str(remote), because=what)
+        for remote in sorted(before.keys() - now.keys()):
+            log.info("mirror.conflict_over", link=link, service=str(remote))
 
     async def _leave(self, seen: Seen, now: float) -> None:
         """Remove what this Link made, then let it go."""

@@ -1,10 +1,11 @@
 """What stands in the mirror's way, or has lost its marks."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, LINK, SERVICE
 from mirror import marks
-from tests.mirror.whole import ALIVE, mirrored, synced
+from tests.mirror.whole import ALIVE, mirrored, occasion, reachable, synced
 from tests.support.clusters import World, until
 
 
@@ -42,6 +43,37 @@ async def test_endpoints_without_our_labels_are_a_conflict_that_deletes_nothing(
         await at.west.api.delete(ENDPOINTS, "test", "podinfo-east")
         await synced(at)
         assert await at.west.addresses() == ALIVE
+
+
+async def test_a_conflict_is_told_once_when_it_begins_and_when_it_ends_and_is_counted(
+    at: World, looks: list[float]
+) -> None:
+    await at.west.make(SERVICE, "podinfo-east", spec={"ports": [{"port": 80}]})
+    await at.link()
+    await at.east.service()
+    with capture_logs() as told:
+        async with at.mirroring():
+            await until(lambda: at.condition("Synced"), lambda found: found == ("False", "Conflict"))
+            assert (unmirrored(at, "Conflict"), reachable(at)) == (1.0, 1.0)
+            await occasion(at, looks, "something-new")
+            await at.west.api.delete(SERVICE, "test", "podinfo-east")
+            await synced(at)
+            assert unmirrored(at, "Conflict") == 0.0
+    lines = [
+        (line["log_level"], line["event"], line["link"], line["service"], line.get("because"))
+        for line in told
+        if line["event"].startswith("mirror.conflict")
+    ]
+    why = "Service test/podinfo-east exists and was not made by Link east"
+    assert lines == [
+        ("warning", "mirror.conflict", "east", "test/podinfo", why),
+        ("info", "mirror.conflict_over", "east", "test/podinfo", None),
+    ]
+
+
+def unmirrored(at: World, reason: str) -> float | None:
+    labels = {"target_cluster_name": "east", "reason": reason}
+    return at.registry.get_sample_value("mirror_unmirrored_services", labels)
 
 
 @pytest.mark.parametrize("label", [marks.SLICE_MANAGER, marks.LINK_UID])
