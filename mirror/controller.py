@@ -17,6 +17,7 @@ from mirror.link import is_cluster_name
 from mirror.metrics import Metrics
 from mirror.probing import Probe
 from mirror.settings import Settings
+from mirror.shut_services import ShutServices
 from mirror.worker import LinkWorker, Surroundings
 from process.backoff import Backoff
 
@@ -50,6 +51,7 @@ class Controller:
         self._around = Surroundings(
             self.home, settings, lambda: self.leadership.ours, probe, resolver, metrics
         )
+        self._shut = ShutServices()
         self._workers: dict[Served, LinkWorker] = {}
         self.ready = asyncio.Event()
         """Set once our own cluster has been listed completely and the Lease was looked at."""
@@ -73,6 +75,7 @@ class Controller:
         seen = self.home.seen
         if seen is None:
             return
+        self._shut.look(seen.services.items.values())
         links = served(seen.links.items.values(), self._workers)
         self._workers = {
             key: self._workers.get(key) or LinkWorker(link, self._around) for key, link in links.items()

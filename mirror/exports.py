@@ -16,6 +16,9 @@ from mirror import marks
 from mirror.naming import remote_name
 from process.address import Address, is_ip, refused_range
 
+EXAMPLE = "web.test.serviceaccount.identity.jackstay.cluster.local"
+LONGEST_QUOTED = 120
+
 
 def routes(
     services: Iterable[Service],
@@ -84,8 +87,39 @@ def allowed_identities(annotations: Mapping[str, str]) -> tuple[str, ...] | None
     text = annotations.get(marks.ALLOW_IDENTITIES)
     if text is None:
         return None
-    entries = tuple(entry.strip().lower() for entry in text.split(","))
-    return entries if all(_IDENTITY.fullmatch(entry) and len(entry) <= 253 for entry in entries) else ()
+    entries = _entries(text)
+    return entries if all(map(_is_identity, entries)) else ()
+
+
+def shut_by_mistake(service: Service) -> str | None:
+    """
+    Why nobody may call *service*, if it is exported and its annotation is no list of identities.
+
+    An empty one is no mistake: it says nobody.
+    """
+    text = service.metadata.annotations.get(marks.ALLOW_IDENTITIES, "")
+    if not text.strip() or not is_exported(service):
+        return None
+    wrong = next((entry for entry in _entries(text) if not _is_identity(entry)), None)
+    if wrong is None:
+        return None
+    return (
+        f"nobody may call it: {marks.ALLOW_IDENTITIES} is {_quoted(text)}, in which {_quoted(wrong)} is no "
+        f"identity; valid are {EXAMPLE}, *.{EXAMPLE.partition('.')[2]} and several with commas between them"
+    )
+
+
+def _entries(text: str) -> tuple[str, ...]:
+    return tuple(entry.strip().lower() for entry in text.split(","))
+
+
+def _is_identity(entry: str) -> bool:
+    return _IDENTITY.fullmatch(entry) is not None and len(entry) <= 253
+
+
+def _quoted(text: str) -> str:
+    """*text*, which whoever may edit a Service chose, in a form and length fit for a line."""
+    return repr(text if len(text) <= LONGEST_QUOTED else f"{text[:LONGEST_QUOTED]}…")
 
 
 def _route(service: Service, port: ServicePort, domain: str, backends: tuple[Address, ...]) -> Route:

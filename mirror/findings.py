@@ -7,6 +7,7 @@ from cluster.errors import AlreadyExists, ClusterError, Forbidden, Unauthorized
 from cluster.kinds import LINK
 from cluster.objects import Key
 from mirror import marks
+from mirror.exports import shut_by_mistake
 from mirror.link import InvalidLink
 from mirror.look import Look
 from mirror.mirror_objects import Mirror
@@ -69,7 +70,8 @@ def services(observed: Observed, desired: Desired, setbacks: Setbacks) -> dict[K
         elif what.conflict:
             found[remote] = Mirrored(Finding(ok=False, reason=CONFLICT, message=what.conflict))
         elif what.key in observed.local.services:
-            found[remote] = Mirrored(Finding(ok=True, reason="Mirrored"), what.key)
+            shut = shut_by_mistake(observed.remote.services[remote]) or ""
+            found[remote] = Mirrored(Finding(ok=True, reason="Mirrored", message=shut), what.key)
     return found
 
 
@@ -109,7 +111,20 @@ def synced(look: Look, found: Mapping[Key, Mirrored], setbacks: Setbacks) -> Fin
     if look.busy:
         return None
     are = "is" if len(found) == 1 else "are"
-    return Finding(ok=True, reason="Synced", message=f"{_count(len(found), 'service')} {are} mirrored")
+    mirrored = f"{_count(len(found), 'service')} {are} mirrored"
+    return Finding(ok=True, reason="Synced", message=f"{mirrored}{_shut(found)}")
+
+
+def _shut(found: Mapping[Key, Mirrored]) -> str:
+    """That some of what is mirrored lets nobody in over there, and the first of it."""
+    shut = {
+        remote: mirrored.finding.message for remote, mirrored in found.items() if mirrored.finding.message
+    }
+    if not shut:
+        return ""
+    remote, why = min(shut.items())
+    one = len(shut) == 1
+    return f"; {_count(len(shut), 'service')} {'lets' if one else 'let'} nobody in: {remote}: {why}"
 
 
 def _not_mirrored(failing: Mapping[Key, Finding], of: int) -> Finding:

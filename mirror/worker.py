@@ -33,6 +33,7 @@ from mirror.plan import Action, plan, removal
 from mirror.probing import Probe
 from mirror.remote_gateway import RemoteGateway
 from mirror.settings import Settings
+from mirror.shut_services import ShutServices
 from mirror.status import Report
 from mirror.wanted import Desired, wanted
 from mirror.written import Overlay
@@ -85,6 +86,7 @@ class LinkWorker:
         self._mistakes: InvalidLink | None = None
         """What is wrong with it now."""
 
+        self._shut = ShutServices(link=link.metadata.name)
         self._overlay = Overlay()
         self._brake = withdrawal.Brake()
         self._setbacks: setbacks.Setbacks = {}
@@ -172,6 +174,7 @@ class LinkWorker:
         self._look = Look(observed, desired, busy, verdict.withheld)
         if verdict.withheld and verdict.withheld != (before.withheld if before else {}):
             log.warning("mirror.withheld", link=spec.name, because=findings.withheld(verdict.withheld))
+        self._shut.look(remote.services.values())
         self._tell_of_conflicts(findings.conflicts(before.desired) if before else {}, desired)
         again = self._brake.looks_again_at
         if again is not None and again <= now:

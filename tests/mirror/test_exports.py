@@ -17,7 +17,7 @@ from cluster.objects import (
 )
 from gateway.routes import Route, RouteTable
 from mirror import marks
-from mirror.exports import allowed_identities, routes
+from mirror.exports import EXAMPLE, allowed_identities, routes, shut_by_mistake
 from process.address import Address
 from tests.mirror.make import service
 
@@ -147,6 +147,38 @@ def test_what_is_no_list_of_identities_is_nobody(
     annotations: Mapping[str, str], allowed: tuple[str, ...] | None
 ) -> None:
     assert allowed_identities(annotations) == allowed
+
+
+def shut(value: str, *, labelled: bool = True) -> str | None:
+    return shut_by_mistake(service(exported=labelled, annotations={marks.ALLOW_IDENTITIES: value}))
+
+
+def test_a_mistake_that_shuts_everybody_out_is_named_with_what_would_be_right() -> None:
+    assert shut("web.test.x, web/test") == (
+        "nobody may call it: jackstay.io/allow-identities is 'web.test.x, web/test', in which 'web/test' is "
+        "no identity; valid are web.test.serviceaccount.identity.jackstay.cluster.local, "
+        "*.test.serviceaccount.identity.jackstay.cluster.local and several with commas between them"
+    )
+
+
+def test_what_is_said_to_be_valid_is() -> None:
+    for example in (EXAMPLE, f"*.{EXAMPLE.partition('.')[2]}"):
+        assert shut(example) is None
+        assert allowed_identities({marks.ALLOW_IDENTITIES: example}) == (example,)
+
+
+@pytest.mark.parametrize("value", ["", " ", "web.test.x", "web.test.x, *.Ops.x"])
+def test_a_list_of_identities_and_nobody_at_all_are_no_mistakes(value: str) -> None:
+    assert shut(value) is None
+
+
+def test_who_may_call_a_service_that_is_not_exported_is_no_matter() -> None:
+    assert shut("*", labelled=False) is None
+
+
+def test_a_value_is_quoted_in_a_length_fit_for_a_line() -> None:
+    assert len(shut("*" * 100_000) or "") < 700
+    assert "\n" not in (shut("a\nb") or "\n")
 
 
 def test_services_keep_apart() -> None:
