@@ -21,8 +21,20 @@ _WARN_EVERY = 600.0
 class CertificateFiles:
     """Where the three files are, and what they held when they were last all right."""
 
-    def __init__(self, certificate: Path, key: Path, trust_anchors: Path, *, alpn: Sequence[str]) -> None:
-        """Speaks *alpn*. Raises InvalidCredentials or InvalidTrustBundle, naming the file."""
+    def __init__(
+        self,
+        certificate: Path,
+        key: Path,
+        trust_anchors: Path,
+        *,
+        alpn: Sequence[str],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """
+        Speaks *alpn*. Raises InvalidCredentials or InvalidTrustBundle, naming the file; also for
+        what has expired, is not valid yet, or is not vouched for by *trust_anchors*.
+        """
+        self._now = now
         self._paths = (certificate, key, trust_anchors)
         self._alpn = tuple(alpn)
         self._generation = self._load(1)
@@ -51,7 +63,7 @@ class CertificateFiles:
         """Say, while there is time, that our certificate is about to end. Until cancelled."""
         while True:
             credentials = self._generation.credentials
-            if credentials.ends_soon(datetime.now(UTC)):
+            if credentials.ends_soon(self._now()):
                 log.warning(
                     "certificate.ends_soon",
                     identity=credentials.identity,
@@ -61,7 +73,9 @@ class CertificateFiles:
             await asyncio.sleep(_WARN_EVERY)
 
     def _load(self, number: int) -> Generation:
-        return load(*self._paths, number=number, alpn_server=self._alpn, alpn_client=self._alpn)
+        return load(
+            *self._paths, number=number, at=self._now(), alpn_server=self._alpn, alpn_client=self._alpn
+        )
 
     def _announce(self, told: Callable[[Generation | None], None]) -> None:
         generation = self._generation

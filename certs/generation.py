@@ -10,10 +10,11 @@ import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from certs import pem
+from certs import fitness, pem
 from certs.credentials import Credentials, InvalidCredentials
 from certs.trust_bundle import InvalidTrustBundle, TrustBundle
 
@@ -54,14 +55,32 @@ def load(
     trust_anchors: Path,
     *,
     number: int,
+    at: datetime,
     alpn_server: Sequence[str],
     alpn_client: Sequence[str],
 ) -> Generation:
-    """The generation of three files. InvalidCredentials and InvalidTrustBundle name the file."""
+    """The generation of three files. Raises like `load_fit`."""
+    credentials, bundle = load_fit(certificate, key, trust_anchors, at=at)
+    return Generation.build(number, credentials, bundle, alpn_server=alpn_server, alpn_client=alpn_client)
+
+
+def load_fit(
+    certificate: Path, key: Path, trust_anchors: Path, *, at: datetime
+) -> tuple[Credentials, TrustBundle]:
+    """
+    What three files hold, if peers with the same anchors would take it at *at*.
+
+    InvalidCredentials and InvalidTrustBundle name the file.
+    """
     credentials = load_credentials(certificate, key)
-    return Generation.build(
-        number, credentials, load_bundle(trust_anchors), alpn_server=alpn_server, alpn_client=alpn_client
-    )
+    bundle = load_bundle(trust_anchors, at=at)
+    try:
+        fitness.check(credentials, bundle, at=at)
+    except fitness.OutOfTime as error:
+        raise InvalidCredentials(f"{certificate}: {error}") from error
+    except fitness.NotVouchedFor as error:
+        raise InvalidCredentials(f"{certificate} under {trust_anchors}: {error}") from error
+    return credentials, bundle
 
 
 def load_credentials(certificate: Path, key: Path) -> Credentials:
@@ -74,10 +93,10 @@ def load_credentials(certificate: Path, key: Path) -> Credentials:
         raise InvalidCredentials(f"{certificate} with {key}: {error}") from error
 
 
-def load_bundle(trust_anchors: Path) -> TrustBundle:
-    """The trust anchors of a file. InvalidTrustBundle names it."""
+def load_bundle(trust_anchors: Path, *, at: datetime | None = None) -> TrustBundle:
+    """The trust anchors of a file; with *at*, one of them valid then. InvalidTrustBundle names it."""
     try:
-        return TrustBundle.from_pem(pem.read(trust_anchors))
+        return TrustBundle.from_pem(pem.read(trust_anchors), at=at)
     except pem.Unreadable as error:
         raise InvalidTrustBundle(str(error)) from error
     except InvalidTrustBundle as error:

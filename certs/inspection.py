@@ -14,13 +14,13 @@ from certs import certificate, pem, profile, verification
 from certs.authority import constrained_to
 from certs.certificate import InvalidCertificate
 from certs.credentials import InvalidCredentials, PrivateKey, public_bytes, read_key, spki
+from certs.fitness import ROLES
 from certs.lifetime import in_words
 from certs.names import Names, names
 from certs.trust_bundle import TrustBundle
 from certs.verification import Role, Untrusted
 
 Kind = Literal["trust anchor", "issuer", "leaf"]
-ROLES: tuple[Role, ...] = ("client", "server")
 
 
 @dataclass(frozen=True, slots=True)

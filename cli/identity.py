@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from certs import pem
 from certs.authority import Authority, CannotIssue, load_authority, make_leaf
 from certs.credentials import InvalidCredentials, read_chain, read_key
-from certs.generation import load_bundle, load_credentials
+from certs.generation import load_fit
 from certs.identity import Identity, InvalidIdentity
 from certs.service import (
     IdentityService,
@@ -112,10 +112,8 @@ def command(
     --issuer-certificate issuer.crt --issuer-key issuer.key \
     --certificate identity.crt --key identity.key
     """
-    with explained(InvalidTrustBundle):
-        bundle = load_bundle(trust_anchors)
-    with explained(InvalidCredentials):
-        own = load_credentials(certificate, key)
+    with explained(InvalidCredentials, InvalidTrustBundle):
+        own, bundle = load_fit(certificate, key, trust_anchors, at=datetime.now(UTC))
     settings = Settings(namespace, trust_domain)
     issuer = _issuer(issuer_certificate, issuer_key, bundle, settings)
     with explained(RefusedKubeconfig, OSError):

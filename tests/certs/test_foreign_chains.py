@@ -123,6 +123,7 @@ def test_a_chain_made_by_openssl_alone_is_taken(tmp_path: Path) -> None:
         tmp_path / "web.key",
         tmp_path / "root.crt",
         number=7,
+        at=datetime.now(UTC),
         alpn_server=ALPN,
         alpn_client=ALPN,
     )

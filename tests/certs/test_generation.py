@@ -8,12 +8,13 @@ from typing import Literal
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from certs.authority import make_root
 from certs.credentials import Credentials, InvalidCredentials
 from certs.generation import Generation, load
 from certs.trust_bundle import InvalidTrustBundle, TrustBundle
 from certs.verification import peer_chain, verify
 from tests.certs.handshake import handshake
-from tests.support.pki import ALPN, Pki
+from tests.support.pki import ALPN, Paths, Pki
 
 PKI = Pki.make()
 GATEWAY = PKI.generation("jackstay-gateway.jackstay")
@@ -22,6 +23,11 @@ WEB = PKI.generation("web.test")
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def loaded(paths: Paths, at: datetime | None = None) -> Generation:
+    certificate, key, anchors = paths.certificate, paths.key, paths.trust_anchors
+    return load(certificate, key, anchors, number=1, at=at or now(), alpn_server=(), alpn_client=())
 
 
 def of(credentials: Credentials, bundle: TrustBundle) -> Generation:
@@ -134,7 +140,13 @@ def test_a_new_generation_knows_nothing_of_the_old_anchors() -> None:
 def test_files_are_read_into_a_generation(tmp_path: Path) -> None:
     paths = PKI.leaf("web.test").write(tmp_path)
     made = load(
-        paths.certificate, paths.key, paths.trust_anchors, number=3, alpn_server=ALPN, alpn_client=ALPN
+        paths.certificate,
+        paths.key,
+        paths.trust_anchors,
+        number=3,
+        at=now(),
+        alpn_server=ALPN,
+        alpn_client=ALPN,
     )
     assert (made.number, made.bundle.digest) == (3, PKI.bundle.digest)
     assert "PRIVATE" not in repr(made)
@@ -151,10 +163,52 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path, broken: str, how: s
     elif how == "empty":
         file.touch()
     with pytest.raises((InvalidCredentials, InvalidTrustBundle), match=file.name) as refused:
-        load(paths.certificate, paths.key, paths.trust_anchors, number=1, alpn_server=(), alpn_client=())
+        loaded(paths)
     assert "Errno" not in str(refused.value)
     if how != "empty":  # then it is the one file that cannot be had, and not what two of them hold
         assert str(refused.value).startswith(f"{file}: ")
+
+
+@pytest.mark.parametrize(
+    ("at", "said"),
+    [
+        (timedelta(days=2), "the leaf has expired, it was valid from"),
+        (timedelta(days=-1, minutes=10), "the leaf is not valid yet, but from"),
+        (timedelta(days=400), "the leaf has expired"),
+    ],
+    ids=["expired", "not yet valid", "its issuer too"],
+)
+def test_what_is_out_of_its_time_is_refused_by_its_file(tmp_path: Path, at: timedelta, said: str) -> None:
+    paths = PKI.leaf("web.test").write(tmp_path)
+    with pytest.raises(InvalidCredentials) as refused:
+        loaded(paths, PKI.now + at)
+    assert str(refused.value).startswith(f"{paths.certificate}: {said}")
+
+
+def test_anchors_that_have_all_expired_are_refused(tmp_path: Path) -> None:
+    paths = PKI.leaf("web.test").write(tmp_path)
+    with pytest.raises(InvalidTrustBundle, match=r"web-root\.crt: no trust anchor is valid now"):
+        loaded(paths, PKI.now + timedelta(days=4000))
+
+
+def test_a_leaf_of_other_anchors_is_refused_by_both_files(tmp_path: Path) -> None:
+    paths = PKI.leaf("web.test").write(tmp_path)
+    paths.trust_anchors.write_bytes(make_root("other", now=now()).pem + make_root("third", now=now()).pem)
+    with pytest.raises(InvalidCredentials) as refused:
+        loaded(paths)
+    said = (
+        "none of the trust anchors (CN=other, CN=third) vouches for it, it is signed by CN=root.jackstay.test"
+    )
+    assert str(refused.value).startswith(f"{paths.certificate} under {paths.trust_anchors}: {said}; add")
+
+
+def test_while_anchors_are_rotated_any_of_them_vouches(tmp_path: Path) -> None:
+    old, new = PKI.leaf("web.test"), Pki.make().leaf("web.test")
+    for order in (old.anchors_pem + new.anchors_pem, new.anchors_pem + old.anchors_pem):
+        for leaf in (old, new):
+            paths = leaf.write(tmp_path)
+            paths.trust_anchors.write_bytes(order)
+            assert loaded(paths).credentials.leaf == leaf.credentials.leaf
 
 
 def test_the_key_touches_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from cli.errors import CliError
 from cluster.client import Cluster, Reviewed
 from cluster.kinds import NAMESPACE, SERVICE_ACCOUNT
 from tests.support.cluster import local_cluster
-from tests.support.pki import Pki
+from tests.support.pki import DAY, Pki
 
 PKI = Pki.make()
 APP = typer.Typer()
@@ -98,6 +98,17 @@ def refused(arguments: list[str]) -> CliError:
 
 def test_an_issuer_of_other_anchors_is_refused_at_the_start(tmp_path: Path) -> None:
     assert "peers would refuse what it signs" in str(refused(flags(tmp_path, pki=Pki.make())))
+
+
+def test_a_certificate_of_its_own_that_nobody_would_take_is_refused_at_the_start(tmp_path: Path) -> None:
+    arguments = flags(tmp_path)
+    Pki.make().leaf("jackstay-identity.jackstay").write(tmp_path, "identity")
+    (tmp_path / "identity-root.crt").write_bytes(PKI.anchors_pem)
+    assert "than the trust anchor of that name" in str(refused(arguments))
+    PKI.leaf("jackstay-identity.jackstay", at=PKI.now - 0.5 * DAY, lifetime=0.25 * DAY).write(
+        tmp_path, "identity"
+    )
+    assert "the leaf has expired" in str(refused(arguments))
 
 
 def test_an_issuer_bound_to_another_trust_domain_is_refused_at_the_start(tmp_path: Path) -> None:
