@@ -13,6 +13,10 @@ class Unreachable(ClusterError):
     reason = "unreachable"
 
 
+class NotConnected(Unreachable):
+    """No connection: refused, no way there, not trusted, not in time. The same for whatever is asked."""
+
+
 class BrokenAnswer(ClusterError):
     """An answer that is not what the API promises: not JSON, cut short, too large, a redirect."""
 

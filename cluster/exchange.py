@@ -1,5 +1,7 @@
 """One question to an API server and its answer, or a ClusterError that says what was asked of whom."""
 
+import os
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +12,7 @@ import aiohttp
 from cluster import answers
 from cluster.access import Access
 from cluster.answers import Asked
-from cluster.errors import BrokenAnswer, ClusterError, Unauthorized, Unreachable
+from cluster.errors import BrokenAnswer, ClusterError, NotConnected, Unauthorized, Unreachable
 from cluster.exec_plugin import ExecToken
 from cluster.metadata import Raw
 from cluster.tokens import FileToken, FixedToken, TokenSource
@@ -18,6 +20,9 @@ from cluster.transport import Redirected, Transport
 from process.version import VERSION
 
 LARGEST_ANSWER = 64 << 20
+
+CONNECTING = 5.0
+"""Seconds for a connection, TLS included. That one is away is told from an answer that takes its time."""
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -47,6 +52,7 @@ class Exchange:
     def __init__(self, access: Access, *, deadline: float) -> None:
         self._access = access
         self._deadline = deadline
+        self._connecting = min(CONNECTING, deadline)
         self._tokens = _token_source(access)
         self._transport: Transport | None = None
 
@@ -65,7 +71,7 @@ class Exchange:
 
     async def answer(self, question: Question) -> Raw:
         """What the server answers with a 2xx; whatever else happens is a ClusterError."""
-        timeout = aiohttp.ClientTimeout(total=self._deadline)
+        timeout = aiohttp.ClientTimeout(total=self._deadline, sock_connect=self._connecting)
         async with self._answered(question, timeout) as response:
             return answers.parsed(question.asked, await _read(question.asked, response))
 
@@ -77,7 +83,7 @@ class Exchange:
         Entered once the server has agreed. Reading raises Unreachable when the connection breaks or
         nothing comes for *silence* seconds.
         """
-        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._deadline, sock_read=silence)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._connecting, sock_read=silence)
         async with self._answered(question, timeout) as response:
             try:
                 yield _chunks(question.asked, response)
@@ -123,12 +129,21 @@ class Exchange:
             return await self._transport.answer(
                 question.method, url, body=question.body, headers=headers, timeout=timeout
             )
+        except aiohttp.ConnectionTimeoutError as error:
+            raise self._not_connected(f"no connection within {self._connecting:g} s") from error
         except TimeoutError as error:
             raise Unreachable(asked.say("no answer in time")) from error
+        except aiohttp.ClientConnectorError as error:
+            raise self._not_connected(_why_not_connected(error)) from error
         except aiohttp.ClientError as error:
             raise Unreachable(asked.say(f"cannot be reached: {error}")) from error
         except Redirected as error:
             raise BrokenAnswer(asked.say(str(error))) from error
+
+    def _not_connected(self, why: str) -> NotConnected:
+        access = self._access
+        who = f"{access.name}: its API server" if access.name else "the API server"
+        return NotConnected(f"{who} {access.server} cannot be reached: {why}")
 
     async def _token(self, asked: Asked) -> str | None:
         try:
@@ -153,6 +168,16 @@ async def _chunks(asked: Asked, response: aiohttp.ClientResponse) -> AsyncIterat
         raise Unreachable(asked.say("nothing was heard for too long")) from error
     except aiohttp.ClientError as error:
         raise Unreachable(asked.say(f"the answer broke off: {_why(error)}")) from error
+
+
+def _why_not_connected(error: aiohttp.ClientConnectorError) -> str:
+    """The cause, without the host and port that the library puts before it."""
+    cause = error.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return f"certificate verify failed: {cause.verify_message}"
+    if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and cause.errno:
+        return os.strerror(cause.errno) if cause.errno > 0 else str(cause.strerror)  # of a name, below 0
+    return str(cause or error)
 
 
 def _why(error: BaseException) -> str:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 
-from cluster.errors import AlreadyExists, ClusterError, Forbidden, Unauthorized
+from cluster.errors import AlreadyExists, ClusterError, Forbidden, Unauthorized, Unreachable
 from cluster.kinds import LINK
 from cluster.objects import Key
 from mirror import marks
@@ -51,7 +51,9 @@ def not_asked(refused: Finding) -> Finding:
 def reachable(failure: ClusterError | None, *, complete: bool) -> Finding | None:
     """Whether the other cluster lets itself be read; None while that is not known."""
     if failure is not None:
-        return Finding(ok=False, reason=type(failure).__name__, message=str(failure))
+        away = isinstance(failure, Unreachable)
+        reason = Unreachable.__name__ if away else type(failure).__name__
+        return Finding(ok=False, reason=reason, message=str(failure))
     return REACHABLE if complete else None
 
 

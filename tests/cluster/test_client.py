@@ -19,6 +19,7 @@ from cluster.errors import (
     Forbidden,
     Gone,
     Invalid,
+    NotConnected,
     NotFound,
     ServerFault,
     TooManyRequests,
@@ -228,10 +229,42 @@ async def test_a_server_of_another_name_is_not_trusted(api: ScriptedApi) -> None
     assert api.asked == []
 
 
-async def test_nobody_there_is_unreachable(api: ScriptedApi) -> None:
-    async with Cluster(replace(api.access, server="https://127.0.0.1:1")) as cluster:
-        with pytest.raises(Unreachable, match="cannot be reached"):
+NOBODY = "https://127.0.0.1:1"
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("east", f"east: its API server {NOBODY} cannot be reached: Connection refused"),
+        ("", f"the API server {NOBODY} cannot be reached: Connection refused"),
+    ],
+)
+async def test_where_nobody_is_the_server_is_named_and_not_what_was_asked(
+    api: ScriptedApi, name: str, said: str
+) -> None:
+    async with Cluster(replace(api.access, name=name, server=NOBODY)) as cluster:
+        with pytest.raises(NotConnected) as error:
             await cluster.uid()
+    assert str(error.value) == said
+
+
+async def test_a_server_that_takes_connections_and_does_nothing_is_not_connected_to(
+    api: ScriptedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    monkeypatch.setattr(exchange, "CONNECTING", 0.1)
+    silent = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    async with silent:
+        host, port = silent.sockets[0].getsockname()
+        async with Cluster(replace(api.access, server=f"https://{host}:{port}")) as cluster:
+            with pytest.raises(NotConnected, match=r"cannot be reached: no connection within 0\.1 s"):
+                await cluster.uid()
+            with pytest.raises(NotConnected, match="no connection within"):
+                async with cluster.watch(SERVICE, resource_version="1", seconds=1, silence=9):
+                    pass
 
 
 async def test_a_client_certificate_from_memory_is_shown(api: ScriptedApi) -> None:
