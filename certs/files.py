@@ -1,6 +1,7 @@
 """Our certificate, its key and the trust anchors as files, which somebody replaces now and then."""
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,14 +9,17 @@ from typing import NoReturn
 
 import structlog
 
-from certs.credentials import InvalidCredentials
+from certs.credentials import Credentials, InvalidCredentials
 from certs.generation import Generation, load
 from certs.trust_bundle import InvalidTrustBundle
 from process.files import changes
 
 log = structlog.get_logger()
 
+Told = Callable[[Generation | None], None]
+
 _WARN_EVERY = 600.0
+_AGAIN_EVERY = 10.0
 
 
 class CertificateFiles:
@@ -38,46 +42,68 @@ class CertificateFiles:
         self._paths = (certificate, key, trust_anchors)
         self._alpn = tuple(alpn)
         self._generation = self._load(1)
+        self._refusal = ""
+        self._replaced = asyncio.Event()
 
     def generation(self) -> Generation:
         """What a handshake that begins now uses."""
         return self._generation
 
-    async def follow(self, told: Callable[[Generation | None], None] = lambda _: None) -> None:
+    async def follow(self, told: Told = lambda _: None) -> None:
         """
         Take over what the files become; what is broken is not taken. Until cancelled.
 
         *told* gets the generation at the start and each new one, and None for one that was not taken.
         """
         self._announce(told)
-        async for _ in changes(*self._paths):
-            try:
-                self._generation = self._load(self._generation.number + 1)
-            except (InvalidCredentials, InvalidTrustBundle) as error:
-                log.error("certificate.kept", error=str(error))  # noqa: TRY400  # the sentence says it all
-                told(None)
-            else:
-                self._announce(told)
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self._take_changes(told))
+            both.create_task(self._try_again(told))
 
     async def warn(self) -> NoReturn:
-        """Say, while there is time, that our certificate is about to end. Until cancelled."""
+        """Say that our certificate is about to end, while there is time, and when it has. Until cancelled."""
         while True:
-            credentials = self._generation.credentials
-            if credentials.ends_soon(self._now()):
-                log.warning(
-                    "certificate.ends_soon",
-                    identity=credentials.identity,
-                    expires=credentials.not_after.isoformat(),
-                    hint="issue a new leaf; new files are taken over without a restart",
-                )
-            await asyncio.sleep(_WARN_EVERY)
+            self._replaced.clear()
+            credentials, now = self._generation.credentials, self._now()
+            _say(credentials, now)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(until_next_word(credentials, now)):
+                    await self._replaced.wait()
+
+    async def _take_changes(self, told: Told) -> None:
+        async for _ in changes(*self._paths):
+            self._refusal = ""  # a change is news, also if the same is wrong again
+            self._reload(told)
+
+    async def _try_again(self, told: Told) -> NoReturn:
+        """What was refused may become right without a change: its time comes, or we may read it now."""
+        while True:
+            await asyncio.sleep(_AGAIN_EVERY)
+            if self._refusal:
+                self._reload(told)
+
+    def _reload(self, told: Told) -> None:
+        """Take over what the files hold, or keep what we have and say why, once for each reason."""
+        try:
+            self._generation = self._load(self._generation.number + 1)
+        except (InvalidCredentials, InvalidTrustBundle) as error:
+            if str(error) != self._refusal:
+                self._refusal = str(error)
+                expires = self._generation.credentials.not_after.isoformat()
+                hint = "what was read before stays in use, the trust anchors too"
+                log.error("certificate.kept", error=self._refusal, expires=expires, hint=hint)  # noqa: TRY400  # the sentence says it all
+                told(None)
+        else:
+            self._refusal = ""
+            self._replaced.set()
+            self._announce(told)
 
     def _load(self, number: int) -> Generation:
         return load(
             *self._paths, number=number, at=self._now(), alpn_server=self._alpn, alpn_client=self._alpn
         )
 
-    def _announce(self, told: Callable[[Generation | None], None]) -> None:
+    def _announce(self, told: Told) -> None:
         generation = self._generation
         log.info(
             "certificate.loaded",
@@ -87,3 +113,20 @@ class CertificateFiles:
             trust_anchors=generation.bundle.digest[:16],
         )
         told(generation)
+
+
+def until_next_word(credentials: Credentials, at: datetime) -> float:
+    """Seconds until there is something to say of *credentials* again; their end is told when it comes."""
+    left = (credentials.not_after - at).total_seconds()
+    return _WARN_EVERY if left < 0 else min(_WARN_EVERY, left + 1)
+
+
+def _say(credentials: Credentials, at: datetime) -> None:
+    """A line in the log if *credentials* have ended, or soon will."""
+    said = {"identity": credentials.identity, "expires": credentials.not_after.isoformat()}
+    if credentials.not_after < at:
+        hint = "peers refuse us; issue a new leaf, new files are taken over without a restart"
+        log.error("certificate.ended", **said, hint=hint)
+    elif credentials.ends_soon(at):
+        hint = "issue a new leaf; new files are taken over without a restart"
+        log.warning("certificate.ends_soon", **said, hint=hint)
