@@ -7,7 +7,8 @@ What an informer does next: list or watch, now or after a pause. One pure step.
           or was asked for                                after three that brought nothing lists
 
 A step that brought nothing makes the next pause longer, whatever kind it was: a server that lists
-and then says 410 each time, or ends each watch at once, is asked as seldom as one that is away.
+and then says 410 each time, or ends each watch at once, is asked ever more seldom. While it is away
+pauses stay short, and so does the one after its first answer: we are to be back soon after it is.
 """
 
 from dataclasses import dataclass
@@ -35,7 +36,10 @@ class Ending(Enum):
     """The watch cannot go on from where we are."""
 
     FAILED = auto()
-    """No answer, a wrong one, or one that broke off."""
+    """A wrong answer, or a refusal."""
+
+    AWAY = auto()
+    """No answer, or one that broke off."""
 
 
 _BACKOFF = Backoff(first=0.5, most=30.0)
@@ -63,6 +67,9 @@ class Pace:
 
     backoff: Backoff = _BACKOFF
 
+    away: int = 4
+    """After so many times pauses grow no more while a server is away: 4 s."""
+
 
 @dataclass(frozen=True, slots=True)
 class Course:
@@ -77,6 +84,9 @@ class Course:
     waits: bool = False
     """Whether a pause comes first."""
 
+    away: bool = False
+    """Whether the server was not there in the last step."""
+
     def after(self, ending: Ending, *, lived: float, heard: bool, due: bool, pace: Pace) -> "Course":
         """
         The course once a step ended so, after *lived* seconds.
@@ -89,11 +99,16 @@ class Course:
             return Course(listing=True, fruitless=self.fruitless)
         fruitful = heard or (not self.listing and lived >= pace.settled)
         fruitless = 0 if fruitful else self.fruitless + 1
-        in_vain = ending is Ending.FAILED and fruitless >= IN_VAIN
+        away = ending is Ending.AWAY
+        if away or self.away:
+            fruitless = min(fruitless, pace.away)
+        failed = away or ending is Ending.FAILED
+        in_vain = failed and fruitless >= IN_VAIN
         return Course(
             listing=self.listing or due or in_vain or ending is Ending.EXPIRED,
             fruitless=fruitless,
-            waits=ending is Ending.FAILED or lived < pace.settled,
+            waits=failed or lived < pace.settled,
+            away=away,
         )
 
     def pause(self, pace: Pace, chance: float) -> float:

@@ -110,7 +110,8 @@ class Informer(Generic[T]):
                 log.info("informer.expired", **self._names(), because=str(error))
                 self._break(None)
             except ClusterError as error:
-                ending, failure = Ending.FAILED, error
+                ending = Ending.AWAY if isinstance(error, Unreachable) else Ending.FAILED
+                failure = error
                 if isinstance(error, TooManyRequests):
                     patience = error.retry_after
                 self._break(error)

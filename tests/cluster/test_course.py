@@ -38,6 +38,13 @@ CASES = [
     Case("broke off at once", WATCH, Ending.FAILED, Course(False, 1, True)),
     Case("broke off, due", WATCH, Ending.FAILED, Course(True, 1, True), due=True),
     Case("in vain three times", Course(False, 2), Ending.FAILED, Course(True, 3, True)),
+    Case("away three times", Course(False, 2), Ending.AWAY, Course(True, 3, True, True)),
+    Case("away", WATCH, Ending.AWAY, Course(False, 0, True, True), lived=99.0, heard=True),
+    Case("still away", Course(True, 4, True, True), Ending.AWAY, Course(True, 4, True, True)),
+    Case("away after long trouble", Course(True, 9), Ending.AWAY, Course(True, 4, True, True)),
+    Case("back, not well yet", Course(True, 4, True, True), Ending.FAILED, Course(True, 4, True)),
+    Case("not well", Course(True, 4, True), Ending.FAILED, Course(True, 5, True)),
+    Case("back", Course(True, 4, True, True), Ending.LISTED, Course(False, 4)),
 ]
 
 
@@ -55,6 +62,16 @@ def test_pauses_grow_to_half_a_minute() -> None:
     pauses = [Course(True, fruitless, True).pause(PACE, 0.999999) for fruitless in range(9)]
     assert [round(pause, 1) for pause in pauses] == [0.5, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0, 30.0]
     assert Course(True, 10**6, True).pause(PACE, 0.0) == 15.0
+
+
+def test_while_a_server_is_away_pauses_grow_to_four_seconds_and_no_longer() -> None:
+    course, longest = Course(), []
+    for _ in range(50):
+        course = course.after(Ending.AWAY, lived=0.01, heard=False, due=False, pace=PACE)
+        longest.append(round(course.pause(PACE, 0.999999), 1))
+    assert longest[:5] == [0.5, 1.0, 2.0, 4.0, 4.0]
+    assert longest[-1] == 4.0
+    assert course.pause(PACE, 0.0) == 2.0
 
 
 @pytest.mark.parametrize("ending", [Ending.ENDED, Ending.EXPIRED, Ending.FAILED])

@@ -2,9 +2,11 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from cluster.client import Cluster, Listing
 from cluster.course import Pace
@@ -301,6 +303,20 @@ async def test_a_silent_watch_counts_as_dead(api: ScriptedApi) -> None:
         informer = await followed.until(lambda it: it.failure is not None)
         assert isinstance(informer.failure, Unreachable)
         await followed.until_keys(A)
+
+
+async def test_a_server_that_is_away_is_asked_again_soon_however_long_it_was(api: ScriptedApi) -> None:
+    pace, tries = Pace(backoff=Backoff(0.01, 60.0), away=2), asyncio.Semaphore(0)
+    async with Cluster(replace(api.access, server="https://127.0.0.1:1")) as cluster, asyncio.timeout(5):
+        informer = Informer(cluster, SERVICE, Service.from_dict, changed=tries.release, pace=pace)
+        with capture_logs() as told:
+            asking = asyncio.create_task(informer.run())
+            for _ in range(8):
+                await tries.acquire()
+            asking.cancel()
+            await asyncio.wait([asking])
+    assert {line["event"] for line in told} == {"informer.failed"}
+    assert max(line["pause"] for line in told) <= 0.02
 
 
 async def test_a_large_object_passes(api: ScriptedApi) -> None:
