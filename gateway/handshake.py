@@ -18,7 +18,7 @@ from typing import TypeVar
 from certs.generation import Generation
 from certs.verification import Peer, Role, Untrusted, peer_chain, verify
 from gateway.frames import ALPN
-from gateway.refusals import PeerGone, PeerUntrusted, ProtocolViolation
+from gateway.refusals import Distrusted, PeerGone, PeerUntrusted, ProtocolViolation, by_alert
 from gateway.tls_engine import TlsEngine
 from gateway.wire import Wire
 
@@ -39,8 +39,8 @@ async def accept(wire: Wire, generation: Generation, threads: Executor | None) -
     """
     Let a client in, or not.
 
-    Raises PeerUntrusted, ProtocolViolation (no TLS, no protocol of ours) and PeerGone; the caller
-    sets the deadline and closes the wire. The peer has been sent its alert.
+    Raises PeerUntrusted, Distrusted (by the peer), ProtocolViolation (no TLS, no protocol of ours) and
+    PeerGone; the caller sets the deadline and closes the wire. The peer has been sent its alert.
     """
     engine = TlsEngine(generation.server, server_name=None)
     return await _Handshake(wire, engine, generation, "client", threads).run()
@@ -112,9 +112,11 @@ class _Handshake:
         return verify(chain, self.generation.bundle, role=self.role, at=datetime.now(UTC)), taken
 
 
-def _refusal(error: ssl.SSLError) -> PeerUntrusted | ProtocolViolation:
+def _refusal(error: ssl.SSLError) -> PeerUntrusted | Distrusted | ProtocolViolation:
+    if said := by_alert(error):
+        return said
     reason = error.reason or str(error)
-    if "CERTIFICATE" in reason or "UNKNOWN_CA" in reason:
+    if "CERTIFICATE" in reason:
         return PeerUntrusted(f"TLS: {reason.lower().replace('_', ' ')}")
     return ProtocolViolation(f"TLS: {reason.lower().replace('_', ' ')}")
 

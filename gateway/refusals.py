@@ -1,5 +1,7 @@
 """Why something is refused or has ended: one class, one sentence, one reason for each."""
 
+import re
+import ssl
 from enum import StrEnum
 from typing import ClassVar
 
@@ -75,6 +77,12 @@ class PeerUntrusted(Refused):
     reason = Reason.UNTRUSTED
 
 
+class Distrusted(Refused):
+    """The other end does not take our certificate: it is we who are refused."""
+
+    reason = Reason.UNTRUSTED
+
+
 class ProtocolViolation(Refused):
     """The other end does not keep to the protocol; nothing it sends is believed any more."""
 
@@ -91,3 +99,38 @@ class Defect(Refused):
     """An error of ours; the log has its traceback."""
 
     reason = Reason.INTERNAL
+
+
+def by_alert(error: ssl.SSLError) -> Distrusted | ProtocolViolation | None:
+    """What the other end said, if *error* is a TLS alert that we received; None if it is our own verdict."""
+    # OpenSSL names alerts so, and no verdict of its own. Not all have a `reason` in Python.
+    text = (error.reason or str(error)).lower().replace("_", " ")
+    if not (found := _RECEIVED.search(text)):
+        return None
+    alert = found[1].strip()
+    kind, why = _ALERTS.get(alert, (ProtocolViolation, f"its alert is {alert!r}"))
+    return kind(f"the peer ended the handshake: {why}")
+
+
+_RECEIVED = re.compile(r"\b(?:sslv3|tlsv1|tlsv13) (?:alert )?([a-z ]+)")
+
+_ALERTS: dict[str, tuple[type[Distrusted | ProtocolViolation], str]] = {
+    "unknown ca": (
+        Distrusted,
+        "it does not know the authority of our certificate; compare its trust anchors with ours",
+    ),
+    "bad certificate": (
+        Distrusted,
+        "it does not take our certificate, which may be in another name than it expects, or not valid yet",
+    ),
+    "certificate expired": (Distrusted, "our certificate, or an issuer of it, has expired by its clock"),
+    "certificate revoked": (Distrusted, "our certificate, or an issuer of it, has been revoked"),
+    "unsupported certificate": (Distrusted, "our certificate is not made for this end of a connection"),
+    "certificate unknown": (Distrusted, "it does not take our certificate, and does not say why"),
+    "certificate required": (Distrusted, "it asks for a certificate, and we have shown none"),
+    "access denied": (Distrusted, "our certificate is good, and it does not let its holder in"),
+    "no application protocol": (ProtocolViolation, "it speaks no protocol that we speak (ALPN)"),
+    "protocol version": (ProtocolViolation, "it does not speak TLS 1.3"),
+    "handshake failure": (ProtocolViolation, "there is no cipher, key or signature that both ends take"),
+    "unrecognized name": (ProtocolViolation, "it has no server of the name that we asked for"),
+}

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import ssl
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from certs.generation import Generation
 from gateway import handshake
 from gateway.buffers import Buffers
 from gateway.channel import Channel
-from gateway.refusals import PeerGone, PeerUntrusted, ProtocolViolation, Reason
+from gateway.refusals import Distrusted, PeerGone, PeerUntrusted, ProtocolViolation, Reason, by_alert
 from gateway.tls_engine import MAX_RECORD, TlsEngine, whole_record
 from gateway.tunnel import Tunnel
 from tests.support.pairs import CLIENT, GATEWAY, wires
@@ -178,6 +179,56 @@ async def test_a_server_of_another_anchor_is_refused_by_the_client() -> None:
     impostor = Pki.make().generation(GATEWAY, bundle=PKI.bundle)
     client, _ = await shaken(PKI.generation(CLIENT), impostor)
     assert isinstance(client, PeerUntrusted)
+
+
+async def test_who_does_not_know_our_authority_has_refused_us() -> None:
+    impostor = Pki.make().generation(GATEWAY, bundle=PKI.bundle)
+    _, server = await shaken(PKI.generation(CLIENT), impostor)
+    assert isinstance(server, Distrusted)
+    assert server.reason is Reason.UNTRUSTED
+    assert str(server).startswith(
+        "the peer ended the handshake: it does not know the authority of our certificate"
+    )
+
+
+ALERTS = {
+    42: (Distrusted, "it does not take our certificate, which may be in another name"),
+    43: (Distrusted, "our certificate is not made for this end"),
+    44: (Distrusted, "has been revoked"),
+    45: (Distrusted, "our certificate, or an issuer of it, has expired by its clock"),
+    46: (Distrusted, "does not say why"),
+    48: (Distrusted, "it does not know the authority of our certificate"),
+    49: (Distrusted, "it does not let its holder in"),
+    116: (Distrusted, "it asks for a certificate, and we have shown none"),
+    40: (ProtocolViolation, "no cipher, key or signature that both ends take"),
+    70: (ProtocolViolation, "it does not speak TLS 1.3"),
+    112: (ProtocolViolation, "it has no server of the name that we asked for"),
+    120: (ProtocolViolation, "it speaks no protocol that we speak"),
+    80: (ProtocolViolation, "its alert is 'internal error'"),
+}
+
+
+@pytest.mark.parametrize(("number", "kind", "said"), [(number, *told) for number, told in ALERTS.items()])
+def test_an_alert_that_was_received_is_what_the_peer_said(number: int, kind: type, said: str) -> None:
+    client, _ = engines()
+    client.shake_hands(b"")
+    with pytest.raises(ssl.SSLError) as received:
+        client.shake_hands(bytes((21, 3, 3, 0, 2, 2, number)))
+    refusal = by_alert(received.value)
+    assert isinstance(refusal, kind)
+    assert str(refusal).startswith("the peer ended the handshake: ")
+    assert said in str(refusal)
+
+
+def test_a_verdict_of_our_own_is_no_alert_of_the_peer() -> None:
+    _, server = engines()
+    plain = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    plain.maximum_version = ssl.TLSVersion.TLSv1_2
+    client = TlsEngine(plain, server_name=SERVER_NAME)
+    client.shake_hands(b"")
+    with pytest.raises(ssl.SSLError) as ours:
+        server.shake_hands(client.outgoing())
+    assert by_alert(ours.value) is None
 
 
 async def test_a_server_that_is_another_one_is_refused_by_the_client() -> None:
