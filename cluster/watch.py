@@ -37,7 +37,8 @@ class Informer(Generic[T]):
     """
     Keeps `snapshot` what *cluster* has of *kind*, read by *parse* (which raises Malformed).
 
-    `changed` is called, without arguments, each time `snapshot` or `failure` has become another.
+    `changed` is called, without arguments, each time `snapshot` or `failure` has become another. Whoever
+    tells of `failure` himself wants no more than debug lines of it: *tells* is False.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Informer(Generic[T]):
         field_selector: str = "",
         changed: Callable[[], None],
         pace: Pace = Pace(),  # noqa: B008 - frozen
+        tells: bool = True,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -72,6 +74,7 @@ class Informer(Generic[T]):
         self._fields = field_selector
         self._changed = changed
         self._pace = pace
+        self._tells = tells
         self._clock = clock
         self._chance = chance
         self._heard = False
@@ -124,7 +127,8 @@ class Informer(Generic[T]):
             )
             pause = max(course.pause(self._pace, self._chance()), patience)
             if failure is not None:
-                say = log.warning if self._retelling.is_due(failure.reason) else log.debug
+                due = self._tells and self._retelling.is_due(failure.reason)
+                say = log.warning if due else log.debug
                 say("informer.failed", **self._names(), because=str(failure), pause=round(pause, 2))
             await asyncio.sleep(pause)
 
@@ -240,7 +244,8 @@ class Informer(Generic[T]):
     def _answered(self) -> None:
         """The server speaks to us. That no event was missed shows only when one comes."""
         if self.failure is not None:
-            log.info("informer.recovered", **self._names())
+            say = log.info if self._tells else log.debug
+            say("informer.recovered", **self._names())
             self.failure = None
             self._retelling.over()
             self._changed()

@@ -12,6 +12,7 @@ from mirror.link import InvalidLink
 from mirror.look import Look
 from mirror.mirror_objects import Mirror
 from mirror.observed import Observed
+from mirror.outage import Outage
 from mirror.setbacks import Setbacks
 from mirror.status import Finding, Mirrored, Report
 from mirror.token import Lifetime
@@ -48,13 +49,19 @@ def not_asked(refused: Finding) -> Finding:
     return Finding(ok=None, reason="NoCredentials", message=f"nobody asks it: {refused.message}")
 
 
-def reachable(failure: ClusterError | None, *, complete: bool) -> Finding | None:
-    """Whether the other cluster lets itself be read; None while that is not known."""
-    if failure is not None:
-        away = isinstance(failure, Unreachable)
-        reason = Unreachable.__name__ if away else type(failure).__name__
-        return Finding(ok=False, reason=reason, message=str(failure))
-    return REACHABLE if complete else None
+def unreachable(outage: Outage) -> Finding:
+    """Why the other cluster does not let itself be read."""
+    failure = outage.because
+    reason = Unreachable.__name__ if isinstance(failure, Unreachable) else type(failure).__name__
+    return Finding(ok=False, reason=reason, message=str(failure))
+
+
+def unread(outage: Outage) -> Finding:
+    """Whether the mirrors are what they ought to be nobody knows, with the other cluster away for long."""
+    failure = outage.because
+    reason = "RemoteUnreachable" if isinstance(failure, Unreachable) else "RemoteUnreadable"
+    since = f"{outage.since:%Y-%m-%d %H:%M:%S} UTC"
+    return Finding(ok=None, reason=reason, message=f"since {since} the mirrors stay as they are: {failure}")
 
 
 def services(observed: Observed, desired: Desired, setbacks: Setbacks) -> dict[Key, Mirrored]:

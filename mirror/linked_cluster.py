@@ -2,20 +2,27 @@
 
 from collections.abc import Callable, Hashable
 from dataclasses import replace
+from datetime import UTC, datetime
+
+import structlog
 
 from cluster.access import Access
 from cluster.objects import Key
-from mirror import findings
+from cluster.retelling import Retelling
+from mirror import findings, outage
 from mirror.credentials import access
 from mirror.crew import Work
 from mirror.home import Home, Seen
 from mirror.link import LinkSpec
 from mirror.metrics import Metrics
 from mirror.observed import Remote
+from mirror.outage import Outage
 from mirror.remote import RemoteCluster
 from mirror.renewal import Renewal
 from mirror.settings import Settings
 from mirror.status import Finding
+
+log = structlog.get_logger()
 
 
 class LinkedCluster:
@@ -45,6 +52,11 @@ class LinkedCluster:
         """Why there are no credentials to use."""
 
         self._known: Remote | None = None
+        self._outage: Outage | None = None
+        self._told = False
+        """Whether anybody has heard of the outage."""
+
+        self._retelling = Retelling()
 
     def works(self, spec: LinkSpec, seen: Seen) -> dict[Hashable, Work]:
         """What has to run for as long as Link and Secret are so."""
@@ -97,10 +109,45 @@ class LinkedCluster:
             remote.failure, complete=remote.seen is not None, token=renewal.lifetime, cluster=cluster
         )
 
-    @property
-    def reachable(self) -> Finding | None:
+    def judge(self, spec: LinkSpec, now: float) -> None:
+        """See whether an outage has begun, lasts or is over *now*, and tell of it."""
+        if self._followed is None:
+            return
+        remote, _ = self._followed
+        before, complete = self._outage, remote.seen is not None
+        current = self._outage = outage.after(
+            before, remote.failure, complete=complete, now=now, time=datetime.now(UTC)
+        )
+        names = {"link": spec.name, "cluster": spec.cluster, "server": remote.access.server}
+        if current is not None and current.lasts(self._settings.hiccup, now):
+            self._told = True
+            if self._retelling.is_due(current.because.reason):
+                since = f"{current.since:%Y-%m-%dT%H:%M:%SZ}"
+                log.warning("remote.away", **names, since=since, because=str(current.because))
+        elif before is not None and current is None and self._told:
+            self._told = False
+            self._retelling.over()
+            log.info("remote.back", **names, seconds=round(now - before.began, 1))
+
+    def due(self, now: float) -> float | None:
+        """When, after *now*, an outage is to be judged again if nothing else happens."""
+        if self._outage is None:
+            return None
+        moments = (self._outage.began + self._settings.hiccup, self._outage.began + self._settings.patience)
+        return min((moment for moment in moments if moment > now), default=None)
+
+    def reachable(self, now: float) -> Finding | None:
         """Whether it lets itself be read; None while that is not known."""
         if self._followed is None:
             return findings.not_asked(self._refused) if self._refused else None
-        remote, _ = self._followed
-        return findings.reachable(remote.failure, complete=remote.seen is not None)
+        if self._outage is None:
+            return findings.REACHABLE if self._followed[0].seen is not None else None
+        return findings.unreachable(self._outage) if self._outage.lasts(self._settings.hiccup, now) else None
+
+    def unread(self, now: float) -> Finding | None:
+        """Why what was seen last is nothing to rely on; None if it still is, or nothing is known."""
+        if self._followed is None:
+            return findings.not_asked(self._refused) if self._refused else None
+        if self._outage is None or not self._outage.lasts(self._settings.patience, now):
+            return None
+        return findings.unread(self._outage)

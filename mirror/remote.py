@@ -61,8 +61,12 @@ class RemoteCluster:
 
     async def _follow(self, cluster: Cluster) -> NoReturn:
         changed, pace = self._changed, self._pace
-        self._services = Informer(cluster, SERVICE, Service.from_dict, changed=changed, pace=pace)
-        self._slices = Informer(cluster, ENDPOINT_SLICE, EndpointSlice.from_dict, changed=changed, pace=pace)
+        self._services = Informer(
+            cluster, SERVICE, Service.from_dict, changed=changed, pace=pace, tells=False
+        )
+        self._slices = Informer(
+            cluster, ENDPOINT_SLICE, EndpointSlice.from_dict, changed=changed, pace=pace, tells=False
+        )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._services.run(), name=repr(self._services))
             tasks.create_task(self._slices.run(), name=repr(self._slices))

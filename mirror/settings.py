@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from cluster.watch import Pace
+from mirror import outage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +30,12 @@ class Settings:
 
     status_pause: float = 1.0
     """Seconds that lie at least between two writes of one Link's status."""
+
+    hiccup: float = outage.WORTH_TELLING
+    """Seconds for which a linked cluster may be away before that is told."""
+
+    patience: float = outage.LONG
+    """Seconds after which, with a linked cluster away, its mirrors no longer count as true."""
 
     gather: float = 0.01
     """Seconds for which changes are gathered before anybody looks at them."""

@@ -127,6 +127,7 @@ class LinkWorker:
         if spec is not None:
             works = {**self._gateway.works(spec, self.link.now.status), **self._other.works(spec, seen)}
             crew.keep(works)
+            self._other.judge(spec, now)
         if not self._around.may_write() or LINK_ITSELF in setbacks.holding(self._setbacks, now):
             return
         try:
@@ -240,7 +241,11 @@ class LinkWorker:
 
         What was due then has been done, or waits for what rings.
         """
-        moments = (setbacks.next_try(self._setbacks, looked_at), self._brake.looks_again_at)
+        moments = (
+            setbacks.next_try(self._setbacks, looked_at),
+            self._brake.looks_again_at,
+            self._other.due(looked_at),
+        )
         due = min((moment for moment in moments if moment is not None and moment > looked_at), default=None)
         try:
             async with asyncio.timeout(None if due is None else max(0.0, due - self._around.clock())):
@@ -277,15 +282,16 @@ class LinkWorker:
         if spec is None:
             return findings.nothing_asked(generation, self._mistakes)
         found = findings.services(look.observed, look.desired, self._setbacks) if look else None
-        synced = None
+        now = self._around.clock()
+        synced = self._other.unread(now)
         if self._mistakes is not None:
             synced = findings.invalid(self._mistakes, goes_on=True)
-        elif look and found is not None:
+        elif synced is None and look and found is not None:
             synced = findings.synced(look, found, self._setbacks)
         return Report(
             generation,
             credentials=self._other.credentials(spec.cluster),
-            remote=self._other.reachable,
+            remote=self._other.reachable(now),
             synced=synced,
             gateway=self._gateway.report(spec, self.link.now.status),
             services=found,

@@ -10,9 +10,11 @@ from cluster.client import Cluster
 from cluster.kinds import SECRET, SERVICE
 from cluster.kubeconfig import render
 from mirror.gateway_addresses import Unresolved
-from tests.mirror.whole import ALIVE, DEAD, answer, mirrored, synced
+from tests.mirror.whole import ALIVE, DEAD, answer, mirrored, reachable, synced
 from tests.support.cluster import local_cluster
 from tests.support.clusters import GATEWAY, QUICK, Site, World, kubeconfig, until
+
+SOON = replace(QUICK, hiccup=0.3, patience=0.6)
 
 
 async def test_a_dead_gateways_address_is_not_ready_until_it_answers_again(at: World) -> None:
@@ -74,23 +76,22 @@ async def test_while_the_other_api_is_away_everything_stays(at: World, tmp_path:
             await until(lambda: at.mirror("podinfo-north"), lambda found: found is None)
 
 
-async def test_an_outage_is_written_and_told_once(at: World, tmp_path: Path) -> None:
+async def test_an_outage_is_written_and_told_once_and_so_is_its_end(at: World, tmp_path: Path) -> None:
     async with local_cluster("north", data=tmp_path / "north") as server, Cluster(server.access) as api:
         north = Site(server, api)
         await north.namespace("test")
         await at.link("north", to=north)
         with capture_logs() as told:
-            async with at.mirroring():
+            async with at.mirroring(SOON):
                 await until(
                     lambda: at.condition("RemoteReachable", "north"), lambda found: found[0] == "True"
                 )
                 await server.__aexit__(None, None, None)
-                away = f"north: its API server {server.access.server} cannot be reached: Connection refused"
-                status = await until(
-                    lambda: at.status("north"),
-                    lambda found: away in {each["message"] for each in found["conditions"]},
+                await until(
+                    lambda: at.condition("Synced", "north"),
+                    lambda found: found == ("Unknown", "RemoteUnreachable"),
                 )
-                first = status["conditions"]
+                first = (await at.status("north"))["conditions"]
                 failures = [line for line in told if line["event"] == "informer.failed"]
                 await until(
                     lambda: answer([line for line in told if line["event"] == "informer.failed"]),
@@ -98,12 +99,60 @@ async def test_an_outage_is_written_and_told_once(at: World, tmp_path: Path) -> 
                 )
                 assert (await at.status("north"))["conditions"] == first
                 await server.__aenter__()
-        warned = [
-            (line["kind"], line["log_level"])
-            for line in told
-            if line["event"] == "informer.failed" and line["cluster"] == "north"
-        ]
-        assert sorted(kind for kind, level in warned if level == "warning") == ["endpointslices", "services"]
+                await until(
+                    lambda: at.condition("RemoteReachable", "north"), lambda found: found[0] == "True"
+                )
+        lines = [line for line in told if line["log_level"] != "debug" and line.get("cluster") == "north"]
+        away, back = (line for line in lines if not line["event"].startswith("gateway."))
+        why = f"north: its API server {server.access.server} cannot be reached: Connection refused"
+        assert (away["log_level"], away["event"], away["because"]) == ("warning", "remote.away", why)
+        assert (back["log_level"], back["event"]) == ("info", "remote.back")
+        assert (
+            (away["link"], away["server"])
+            == (back["link"], back["server"])
+            == ("north", server.access.server)
+        )
+        assert back["seconds"] > 0
+
+
+async def test_while_the_other_api_is_away_for_long_nobody_claims_that_the_mirrors_are_true(
+    at: World, tmp_path: Path
+) -> None:
+    async with local_cluster("north", data=tmp_path / "north") as server, Cluster(server.access) as api:
+        north = Site(server, api)
+        await north.namespace("test")
+        await north.service()
+        await at.link("north", to=north)
+        async with at.mirroring(SOON):
+            await until(lambda: at.condition("Synced", "north"), lambda found: found == ("True", "Synced"))
+            before = await at.mirror("podinfo-north")
+            await server.__aexit__(None, None, None)
+            await until(
+                lambda: at.condition("Synced", "north"),
+                lambda found: found == ("Unknown", "RemoteUnreachable"),
+            )
+            assert await at.mirror("podinfo-north") == before
+            assert await at.west.addresses("podinfo-north") == ALIVE
+        async with at.mirroring(SOON):  # one that has never seen the other cluster knows no better
+            await until(lambda: answer(reachable(at, "north")), lambda found: found == 0.0)
+            assert await at.condition("Synced", "north") == ("Unknown", "RemoteUnreachable")
+            assert await at.mirror("podinfo-north") == before
+            await server.__aenter__()
+            await until(lambda: at.condition("Synced", "north"), lambda found: found == ("True", "Synced"))
+            assert await at.mirror("podinfo-north") == before
+
+
+async def test_without_credentials_nobody_claims_that_the_mirrors_are_true(at: World) -> None:
+    await at.link()
+    await at.east.service()
+    async with at.mirroring():
+        await mirrored(at)
+        await synced(at)
+        await at.west.api.delete(SECRET, "jackstay", "cluster-credentials-east")
+        await until(lambda: at.condition("Synced"), lambda found: found == ("Unknown", "NoCredentials"))
+        assert await at.west.addresses() == ALIVE
+        await at.secret("east", at.east)
+        await synced(at)
 
 
 async def test_a_missing_namespace_is_waited_for(at: World) -> None:

@@ -60,8 +60,8 @@ def series(at: World) -> int:
     )
 
 
-def reachable(at: World) -> float | None:
-    return at.registry.get_sample_value("mirror_remote_reachable", {"target_cluster_name": "east"})
+def reachable(at: World, name: str = "east") -> float | None:
+    return at.registry.get_sample_value("mirror_remote_reachable", {"target_cluster_name": name})
 
 
 async def mirrors(at: World) -> int:
