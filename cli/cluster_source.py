@@ -27,6 +27,7 @@ from gateway.routes import RouteTable, TargetTable
 from mirror.exports import routes
 from mirror.link import Door, doors
 from mirror.marks import MIRRORED_SERVICE
+from mirror.shut_services import ShutServices
 from mirror.targets import targets
 
 log = structlog.get_logger()
@@ -72,9 +73,11 @@ async def follow_routes(
         slices = Informer(cluster, ENDPOINT_SLICE, EndpointSlice.from_dict, changed=look.set)
         _start(tasks, services, slices)
         before: RouteTable | None = None
+        shut = ShutServices(cluster=str(own.access))
         async for _ in _looks(look):
             if services.snapshot is None or slices.snapshot is None:
                 continue
+            shut.look(services.snapshot.items.values())
             parts = tuple(slices.snapshot.items.values())
             table = routes(
                 services.snapshot.items.values(),

@@ -10,7 +10,7 @@ import ssl
 from typing import Protocol
 
 from gateway.buffers import CHUNK, Buffers
-from gateway.refusals import PeerGone, ProtocolViolation, Refused
+from gateway.refusals import PeerGone, ProtocolViolation, Refused, by_alert
 from gateway.tls_engine import TlsEngine
 from gateway.wire import Wire
 
@@ -159,5 +159,7 @@ def _cause(error: ProtocolViolation | OSError) -> Refused:
     if isinstance(error, ProtocolViolation):
         return error
     if isinstance(error, ssl.SSLError):
+        if said := by_alert(error):
+            return said
         return ProtocolViolation(f"TLS: {error.reason or error}")
     return PeerGone(f"the connection broke: {error.strerror or error}")

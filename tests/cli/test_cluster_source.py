@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from cli.cluster_source import OwnCluster, follow_routes, follow_targets
-from cluster.kinds import LINK
+from cluster.kinds import LINK, SERVICE
 from gateway.metrics import DataPathMetrics
 from gateway.routes import RouteTable, TargetTable
 from tests.support.clusters import IDENTITY, Site, World, until, world
@@ -90,3 +90,16 @@ async def test_what_is_exported_is_told_once_and_then_what_came_and_went(at: Wor
         (2, 1, 0, ["podinfo.test.svc.cluster.local:9898"], None),
         (1, 0, 1, None, ["web.test.svc.cluster.local:9898"]),
     ]
+
+
+async def test_a_service_that_lets_nobody_in_by_mistake_is_told_of_once(at: World, told: list[Any]) -> None:
+    async with following(follow_routes, at.east) as tables:
+        await at.east.service("podinfo")
+        wrong = {"metadata": {"annotations": {"jackstay.io/allow-identities": "web/test"}}}
+        await at.east.api.patch(SERVICE, "test", "podinfo", wrong)
+        await newest(tables, lambda table: [route.allow for route in table.routes.values()] == [()])
+        await at.east.service("web")
+        await newest(tables, lambda table: len(table.routes) == 2)
+    (shut,) = [line for line in told if line["event"] == "export.shut"]
+    assert shut["service"] == "test/podinfo"
+    assert "web/test" in shut["because"]
