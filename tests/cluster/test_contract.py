@@ -4,26 +4,17 @@ What we rely on in an API server, asked of the small one and of a real one alike
 Two servers, one set of promises: where they would differ, the small one is wrong.
 """
 
-import asyncio
-import json
-import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
 from cluster import client as client_module
 from cluster.access import Access
 from cluster.client import Cluster
-from cluster.course import Pace
-from cluster.crds import link_definition, traffic_split_definition
 from cluster.errors import AlreadyExists, Conflict, Invalid, NotFound, Unauthorized
 from cluster.kinds import (
     CONFIG_MAP,
-    CUSTOM_RESOURCE_DEFINITION,
     ENDPOINT_SLICE,
     ENDPOINTS,
     LEASE,
@@ -32,73 +23,11 @@ from cluster.kinds import (
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
-    TRAFFIC_SPLIT,
     Kind,
 )
-from cluster.metadata import Key, Metadata, OwnerReference
+from cluster.metadata import Metadata, OwnerReference
 from cluster.objects import Endpoints, EndpointSlice, Secret, Service
-from cluster.watch import Informer
-from process.backoff import Backoff
-from tests.support.cluster import local_cluster
-from tests.support.real_api import RealApi
-
-Json = dict[str, Any]
-
-
-@pytest.fixture(params=["local", "real"])
-async def cluster(request: pytest.FixtureRequest) -> AsyncIterator[Cluster]:
-    if request.param == "real":
-        real: RealApi = request.getfixturevalue("real")
-        await real.ready()
-        async with Cluster(real.access) as cluster:
-            await defined(cluster)
-            yield cluster
-    else:
-        async with local_cluster() as small, Cluster(small.access) as cluster:
-            await defined(cluster)
-            yield cluster
-
-
-@pytest.fixture
-async def namespace(cluster: Cluster) -> str:
-    name = f"contract-{secrets.token_hex(4)}"
-    await cluster.create(NAMESPACE, {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})
-    return name
-
-
-async def defined(cluster: Cluster) -> None:
-    """Our two kinds are there, and served."""
-    for kind, definition in ((LINK, link_definition()), (TRAFFIC_SPLIT, traffic_split_definition())):
-        with suppress(AlreadyExists):
-            await cluster.create(CUSTOM_RESOURCE_DEFINITION, definition)
-        async with asyncio.timeout(20):
-            while not await is_served(cluster, kind):  # noqa: ASYNC110 - no event tells of it
-                await asyncio.sleep(0.05)
-
-
-async def is_served(cluster: Cluster, kind: Kind) -> bool:
-    try:
-        await cluster.list(kind)
-    except NotFound:
-        return False
-    return True
-
-
-def an(kind: Kind, namespace: str, name: str, /, *, labels: Json | None = None, **fields: Any) -> Json:
-    metadata = {"name": name, "namespace": namespace, "labels": labels or {}}
-    return {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **fields}
-
-
-def a_service(namespace: str, name: str = "podinfo", **spec: Any) -> Json:
-    return an(SERVICE, namespace, name, spec={"ports": [{"name": "http", "port": 9898}], **spec})
-
-
-def a_map(namespace: str, name: str = "settings", **more: Any) -> Json:
-    return an(CONFIG_MAP, namespace, name, data={"color": "blue"}, **more)
-
-
-def version_of(raw: Json) -> str:
-    return str(raw["metadata"]["resourceVersion"])
+from tests.cluster.contract import Json, a_map, a_service, an, version_of
 
 
 async def test_what_is_created_can_be_read_listed_and_deleted(cluster: Cluster, namespace: str) -> None:
@@ -369,103 +298,3 @@ async def test_a_token_lets_in_and_a_wrong_one_does_not(cluster: Cluster, namesp
 
 def replaced(cluster: Cluster, token: str) -> Access:
     return replace(cluster.access, token=token)
-
-
-class Watching:
-    """An informer on the contract's namespace, and a way to wait."""
-
-    def __init__(self, cluster: Cluster, kind: Kind, namespace: str, selector: str = "") -> None:
-        self._news = asyncio.Event()
-        self.informer = Informer(
-            cluster,
-            kind,
-            lambda raw: raw,
-            namespace=namespace,
-            label_selector=selector,
-            changed=self._news.set,
-            pace=Pace(settled=0.05, backoff=Backoff(0.01, 0.1)),
-        )
-
-    async def until(self, holds: Callable[[dict[Key, Json]], bool]) -> dict[Key, Json]:
-        async with asyncio.timeout(10):
-            while self.informer.snapshot is None or not holds(dict(self.informer.snapshot.items)):
-                await self._news.wait()
-                self._news.clear()
-        return dict(self.informer.snapshot.items)
-
-
-@asynccontextmanager
-async def watching(
-    cluster: Cluster, kind: Kind, namespace: str, selector: str = ""
-) -> AsyncIterator[Watching]:
-    it = Watching(cluster, kind, namespace, selector)
-    task = asyncio.create_task(it.informer.run())
-    try:
-        yield it
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def test_an_informer_sees_every_change(cluster: Cluster, namespace: str) -> None:
-    a, b = Key(namespace, "a"), Key(namespace, "b")
-    await cluster.create(SECRET, an(SECRET, namespace, "a"))
-    async with watching(cluster, SECRET, namespace) as it:
-        await it.until(lambda items: set(items) == {a})
-        await cluster.create(SECRET, an(SECRET, namespace, "b"))
-        await it.until(lambda items: set(items) == {a, b})
-        await cluster.patch(SECRET, namespace, "a", {"metadata": {"labels": {"x": "y"}}})
-        await it.until(lambda items: items[a]["metadata"].get("labels") == {"x": "y"})
-        await cluster.delete(SECRET, namespace, "a")
-        await it.until(lambda items: set(items) == {b})
-        snapshot = it.informer.snapshot
-        assert snapshot is not None
-        assert set(snapshot.deleted) == {a}
-        assert (snapshot.listing, snapshot.unbroken, it.informer.failure) == (1, True, None)
-
-
-async def test_what_no_longer_matches_leaves_the_watch(cluster: Cluster, namespace: str) -> None:
-    a = Key(namespace, "a")
-    await cluster.create(SECRET, an(SECRET, namespace, "a", labels={"exported": "true"}))
-    async with watching(cluster, SECRET, namespace, "exported=true") as it:
-        await it.until(lambda items: set(items) == {a})
-        await cluster.patch(SECRET, namespace, "a", {"metadata": {"labels": {"exported": "false"}}})
-        await it.until(lambda items: not items)
-        await cluster.patch(SECRET, namespace, "a", {"metadata": {"labels": {"exported": "true"}}})
-        await it.until(lambda items: set(items) == {a})
-        assert it.informer.failure is None
-
-
-async def test_a_watch_ends_when_it_was_asked_to_end(cluster: Cluster, namespace: str) -> None:
-    listing = await cluster.list(SECRET, namespace=namespace)
-    async with asyncio.timeout(10):
-        async with cluster.watch(
-            SECRET,
-            namespace=namespace,
-            resource_version=listing.resource_version,
-            seconds=1,
-            silence=10,
-        ) as chunks:
-            assert b"ERROR" not in b"".join([chunk async for chunk in chunks])
-
-
-async def test_a_watch_from_an_old_version_tells_what_has_been_since(
-    cluster: Cluster, namespace: str
-) -> None:
-    listing = await cluster.list(SECRET, namespace=namespace)
-    await cluster.create(SECRET, an(SECRET, namespace, "a"))
-    await cluster.patch(SECRET, namespace, "a", {"metadata": {"labels": {"x": "y"}}})
-    await cluster.delete(SECRET, namespace, "a")
-    said = b""
-    async with asyncio.timeout(10):
-        async with cluster.watch(
-            SECRET, namespace=namespace, resource_version=listing.resource_version, seconds=1, silence=10
-        ) as chunks:
-            said = b"".join([chunk async for chunk in chunks])
-    events = [json.loads(line) for line in said.splitlines()]
-    told = [event for event in events if event["type"] != "BOOKMARK"]
-    assert [event["type"] for event in told] == ["ADDED", "MODIFIED", "DELETED"]
-    versions = [int(version_of(event["object"])) for event in events]
-    assert versions == sorted(versions)
-    assert versions[0] > int(listing.resource_version)

@@ -56,10 +56,7 @@ async def test_while_it_drains_it_is_not_ready_and_still_serves(tmp_path: Path) 
             await way.gateway.logged("gateway.draining")
             async with session.get(ready) as answer:
                 assert (answer.status, await answer.text()) == (503, "not ready: draining\n")
-        reader, writer = await way.call()
-        writer.write(b"still")
-        assert await reader.readexactly(5) == b"still"
-        writer.close()
+        await way.echoes(b"still")
 
 
 async def test_new_connections_find_the_gateway_that_took_its_place(tmp_path: Path) -> None:
@@ -68,10 +65,7 @@ async def test_new_connections_find_the_gateway_that_took_its_place(tmp_path: Pa
         way.gateway.signal(signal.SIGTERM)
         assert await way.gateway.ended() == 0
         await start_gateway(way.processes, tmp_path, way.gateway_files, listen=listen)
-        reader, writer = await way.call()
-        writer.write(b"new")
-        assert await reader.readexactly(3) == b"new"
-        writer.close()
+        await way.echoes(b"new")
 
 
 async def test_of_two_gateways_the_one_that_lives_serves_all(tmp_path: Path) -> None:
@@ -85,10 +79,7 @@ async def test_of_two_gateways_the_one_that_lives_serves_all(tmp_path: Path) -> 
         await until(lambda: len(way.outbound.events("target.offered")) == 2, "the second target")
         way.gateway.signal(signal.SIGTERM)
         for _ in range(20):
-            reader, writer = await way.call()
-            writer.write(b"served")
-            assert await reader.readexactly(6) == b"served"
-            writer.close()
+            await way.echoes(b"served")
         assert await way.gateway.ended() == 0
 
 

@@ -18,10 +18,7 @@ async def test_an_export_that_is_taken_away_is_refused_and_one_that_comes_is_ser
         await is_reset(way.entrance)
         way.write_routes(one.address)
         await way.gateway.logged("file.loaded", count=2)
-        reader, writer = await way.call()
-        writer.write(b"back")
-        assert await reader.readexactly(4) == b"back"
-        writer.close()
+        await way.echoes(b"back")
 
 
 async def test_a_stream_of_an_export_that_is_taken_away_is_cut(tmp_path: Path) -> None:
@@ -45,10 +42,7 @@ async def test_backends_on_this_machine_may_be_forbidden_and_allowed_again(tmp_p
         assert one.connections == 0
         way.write_routes(one.address)
         await way.gateway.logged("file.loaded", count=2)
-        reader, writer = await way.call()
-        writer.write(b"back")
-        assert await reader.readexactly(4) == b"back"
-        writer.close()
+        await way.echoes(b"back")
 
 
 async def test_an_address_that_somebody_holds_is_offered_once_it_is_given_back(tmp_path: Path) -> None:
@@ -73,10 +67,7 @@ async def test_a_broken_file_keeps_the_old_routes_and_says_why(tmp_path: Path) -
         way.write_routes(one.address, more="colour = 'green'")
         (kept,) = await way.gateway.logged("file.kept")
         assert "'colour' is not known here" in kept["error"]
-        reader, writer = await way.call()
-        writer.write(b"as before")
-        assert await reader.readexactly(9) == b"as before"
-        writer.close()
+        await way.echoes(b"as before")
 
 
 async def test_a_new_certificate_is_shown_to_new_peers_and_streams_stay(tmp_path: Path) -> None:

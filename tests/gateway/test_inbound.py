@@ -2,25 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
-
-from prometheus_client import CollectorRegistry
 
 from gateway import handshake
 from gateway.buffers import Buffers
 from gateway.channel import Channel
-from gateway.current import Current
-from gateway.inbound import Inbound
-from gateway.lingering import Lingering
-from gateway.listener import Listener, listening_socket
-from gateway.metrics import DataPathMetrics
-from gateway.routes import NO_ROUTES
 from gateway.settings import Deadlines, InboundSettings
 from gateway.tunnel import Tunnel
 from gateway.wire import connect
 from process.address import Address
+from tests.support.gateways import open_gateway
 from tests.support.pairs import CLIENT, GATEWAY
 from tests.support.pki import Pki
 
@@ -28,30 +18,6 @@ PKI = Pki.make()
 IDENTITY = PKI.identity(GATEWAY).dns_name
 FIRST_FRAME = 0.3
 """Seconds."""
-
-
-@asynccontextmanager
-async def gateway() -> AsyncIterator[Listener]:
-    metrics = DataPathMetrics(CollectorRegistry(), "inbound")
-    async with Lingering() as lingering:
-        threads = ThreadPoolExecutor(1)
-        inbound = Inbound(
-            InboundSettings(deadlines=Deadlines(first_frame=FIRST_FRAME)),
-            generation=lambda: PKI.generation(GATEWAY),
-            routes=Current(NO_ROUTES),
-            threads=threads,
-            lingering=lingering,
-            metrics=metrics,
-        )
-        async with Listener(
-            listening_socket(Address("127.0.0.1", 0)),
-            inbound.serve,
-            most=100,
-            refused=lambda refusal: metrics.refused(refusal.reason),
-            failed=metrics.defect,
-        ) as listener:
-            yield listener
-        threads.shutdown()
 
 
 class CoarseClock(asyncio.SelectorEventLoop):
@@ -77,8 +43,9 @@ async def tunnel_to(address: Address) -> Tunnel:
 
 async def tunnels_that_live_on() -> list[bool]:
     """Of some such tunnels: which are there after the first frame's time."""
-    async with gateway() as listener:
-        made = [await tunnel_to(listener.address) for _ in range(4)]
+    settings = InboundSettings(deadlines=Deadlines(first_frame=FIRST_FRAME))
+    async with open_gateway(PKI, settings) as address:
+        made = [await tunnel_to(address) for _ in range(4)]
         await asyncio.sleep(FIRST_FRAME * 2)  # it is time that must pass here, and nothing must happen
         for tunnel in made:
             tunnel.look()

@@ -42,6 +42,15 @@ class Gateway:
         self.servers.append(server)
         return client
 
+    def held_back(self, hold: asyncio.Event) -> Pool:
+        """A pool whose new tunnels are made only once *hold* is set."""
+
+        async def slowly() -> Tunnel:
+            await hold.wait()
+            return await self.connect()
+
+        return self.pool(connect=slowly)
+
     def pool(
         self, settings: PoolSettings = COLD, connect: Callable[[], Awaitable[Tunnel]] | None = None
     ) -> Pool:
@@ -88,12 +97,7 @@ async def test_a_tunnel_that_goes_before_its_taker_has_its_turn_is_not_handed_ou
     """GOAWAY, or the end, may come in the very turn of the loop in which a waiter was served."""
     async with gateway() as there:
         hold = asyncio.Event()
-
-        async def slowly() -> Tunnel:
-            await hold.wait()
-            return await there.connect()
-
-        pool = there.pool(connect=slowly)
+        pool = there.held_back(hold)
         waiting = asyncio.create_task(pool.take())
         await asyncio.sleep(0)
         returned = await there.connect()
@@ -119,12 +123,7 @@ async def test_some_are_made_ahead_of_need() -> None:
 async def test_who_waits_gets_the_first_that_comes_free() -> None:
     async with gateway() as there:
         hold = asyncio.Event()
-
-        async def slowly() -> Tunnel:
-            await hold.wait()
-            return await there.connect()
-
-        pool = there.pool(connect=slowly)
+        pool = there.held_back(hold)
         waiting = asyncio.create_task(pool.take())
         await asyncio.sleep(0)
         returned = await there.connect()

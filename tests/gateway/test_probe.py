@@ -3,50 +3,23 @@
 import asyncio
 import contextlib
 import socket
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from prometheus_client import CollectorRegistry
 
-from gateway.current import Current
-from gateway.inbound import Inbound
-from gateway.lingering import Lingering
-from gateway.listener import Listener, listening_socket
-from gateway.metrics import DataPathMetrics
 from gateway.probe import ProbeFailed, ping
-from gateway.routes import NO_ROUTES
-from gateway.settings import InboundSettings
 from process.address import Address
+from tests.support.gateways import open_gateway
 from tests.support.pairs import CLIENT, GATEWAY
 from tests.support.pki import Pki
 
 PKI = Pki.make()
 IDENTITY = PKI.identity(GATEWAY).dns_name
-HERE = Address("127.0.0.1", 0)
 
 
 async def asked(generation_pki: Pki, identity: str) -> float:
     """What a probe says of a gateway that lives, asked with a certificate of *generation_pki*."""
-    metrics = DataPathMetrics(CollectorRegistry(), "inbound")
-    with ThreadPoolExecutor(2) as threads:
-        async with Lingering() as lingering:
-            inbound = Inbound(
-                InboundSettings(),
-                generation=lambda: PKI.generation(GATEWAY),
-                routes=Current(NO_ROUTES),
-                threads=threads,
-                lingering=lingering,
-                metrics=metrics,
-            )
-            async with Listener(
-                listening_socket(HERE),
-                inbound.serve,
-                most=10,
-                refused=lambda refusal: metrics.refused(refusal.reason),
-                failed=metrics.defect,
-            ) as listener:
-                generation = generation_pki.generation(CLIENT, bundle=PKI.bundle)
-                return await ping(listener.address, identity, generation, timeout=10)
+    async with open_gateway(PKI) as address:
+        return await ping(address, identity, generation_pki.generation(CLIENT, bundle=PKI.bundle), timeout=10)
 
 
 async def test_a_living_gateway_answers() -> None:

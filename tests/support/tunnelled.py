@@ -90,6 +90,13 @@ class Way:
         """A connection of an application."""
         return await asyncio.open_connection(*self.entrance, limit=2**20)
 
+    async def echoes(self, word: bytes) -> None:
+        """A new connection reaches a backend, which says *word* again."""
+        reader, writer = await self.call()
+        writer.write(word)
+        assert await reader.readexactly(len(word)) == word
+        writer.close()
+
     def write_routes(
         self, *endpoints: str, service: str = SERVICE, more: str = "", loopback: bool = True
     ) -> None:

@@ -1,0 +1,47 @@
+"""
+A gateway in this process, for its door alone: real sockets and handshakes, nothing exported.
+
+    async with open_gateway(PKI) as address:
+        ...
+"""
+
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+
+from prometheus_client import CollectorRegistry
+
+from gateway.current import Current
+from gateway.inbound import Inbound
+from gateway.lingering import Lingering
+from gateway.listener import Listener, listening_socket
+from gateway.metrics import DataPathMetrics
+from gateway.routes import NO_ROUTES
+from gateway.settings import InboundSettings
+from process.address import Address
+from tests.support.pairs import GATEWAY
+from tests.support.pki import Pki
+
+
+@asynccontextmanager
+async def open_gateway(pki: Pki, settings: InboundSettings | None = None) -> AsyncIterator[Address]:
+    """Where it listens; it shows a certificate of *pki*, and lets in whom the anchors of that vouch for."""
+    metrics = DataPathMetrics(CollectorRegistry(), "inbound")
+    with ThreadPoolExecutor(2) as threads:
+        async with Lingering() as lingering:
+            inbound = Inbound(
+                settings or InboundSettings(),
+                generation=lambda: pki.generation(GATEWAY),
+                routes=Current(NO_ROUTES),
+                threads=threads,
+                lingering=lingering,
+                metrics=metrics,
+            )
+            async with Listener(
+                listening_socket(Address("127.0.0.1", 0)),
+                inbound.serve,
+                most=100,
+                refused=lambda refusal: metrics.refused(refusal.reason),
+                failed=metrics.defect,
+            ) as listener:
+                yield listener.address
