@@ -121,19 +121,23 @@ Certificate = Annotated[
     typer.Option(
         "--certificate",
         metavar="FILE",
+        readable=False,  # our own sentence says it, and says what to do
         rich_help_panel=TLS,
         help="The leaf certificate followed by its issuers, PEM.",
     ),
 ]
 Key = Annotated[
     Path,
-    typer.Option("--key", metavar="FILE", rich_help_panel=TLS, help="The leaf's private key, PEM."),
+    typer.Option(
+        "--key", metavar="FILE", readable=False, rich_help_panel=TLS, help="The leaf's private key, PEM."
+    ),
 ]
 TrustAnchors = Annotated[
     Path,
     typer.Option(
         "--trust-anchors",
         metavar="FILE",
+        readable=False,
         rich_help_panel=TLS,
         help="The certificates of the authorities that vouch for peers, PEM.",
     ),
