@@ -1,6 +1,7 @@
 """From a name to a connection: addresses tried one after the other, none of them a forbidden one."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable
 
 from gateway.refusals import BackendUnreachable
@@ -16,23 +17,29 @@ async def dial(
 
     *each* try may take so many seconds, all together *total*; the last address gets all that is
     left of it, since a server whose backlog is full answers only when the kernel asks again, a
-    second later. Host names are resolved. Raises BackendUnreachable with the last cause. The
-    address that is really connected is held against the forbidden ranges, whatever name led there.
+    second later. Host names are resolved, and the last one again after each *each* seconds without
+    an answer: a Service that was made anew has another address than the resolver still knows. Raises
+    BackendUnreachable with the last cause. The address that is really connected is held against the
+    forbidden ranges, whatever name led there.
     """
-    cause = "there is no address"
-    candidates = list(addresses)
+    cause, address = "there is no address", None
+    candidates = deque(addresses)
     try:
         async with asyncio.timeout(total):
-            for number, address in enumerate(candidates, 1):
-                patience = each if number < len(candidates) else total
+            while candidates:
+                address = candidates.popleft()
+                fixed = is_ip(address.host)
+                patience = each if candidates or not fixed else total
                 try:
                     return await _dial_one(address, patience, allow_loopback=allow_loopback), address
                 except TimeoutError:
                     cause = f"{address} has not answered within {patience:g} s"
+                    if not candidates and not fixed:
+                        candidates.append(address)
                 except (OSError, BackendUnreachable) as error:
                     cause = f"{address}: {getattr(error, 'strerror', None) or error}"
     except TimeoutError:
-        cause = f"no address has answered within {total:g} s, {candidates[-1]} the last of them"
+        cause = f"no address has answered within {total:g} s, {address} the last of them"
     raise BackendUnreachable(cause)
 
 

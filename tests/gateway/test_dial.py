@@ -142,6 +142,22 @@ async def test_all_addresses_of_a_name_are_tried(monkeypatch: pytest.MonkeyPatch
         assert await dialled(name) == name
 
 
+async def test_a_name_that_leads_elsewhere_by_now_is_followed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a Service's that was deleted and made again: for seconds its name leads to nobody."""
+    with full() as silent, listening() as somebody:
+        known = iter([silent, silent])
+
+        async def changing(address: Address) -> tuple[Address, ...]:
+            return (next(known, somebody),)
+
+        monkeypatch.setattr(dialling, "resolve", changing)
+        name = Address("podinfo.test", 80)
+        wire, address = await dial([name], each=0.01, total=PATIENCE, allow_loopback=True)
+        wire.close()
+    assert address == name
+    assert wire.remote == somebody
+
+
 async def test_a_resolver_that_does_not_answer_is_waited_for_no_longer_than_the_total(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
