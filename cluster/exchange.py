@@ -134,7 +134,7 @@ class Exchange:
         except TimeoutError as error:
             raise Unreachable(asked.say("no answer in time")) from error
         except aiohttp.ClientConnectorError as error:
-            raise self._not_connected(_why_not_connected(error)) from error
+            raise self._not_connected(_why(error)) from error
         except aiohttp.ClientError as error:
             raise Unreachable(asked.say(f"cannot be reached: {error}")) from error
         except Redirected as error:
@@ -170,23 +170,18 @@ async def _chunks(asked: Asked, response: aiohttp.ClientResponse) -> AsyncIterat
         raise Unreachable(asked.say(f"the answer broke off: {_why(error)}")) from error
 
 
-def _why_not_connected(error: aiohttp.ClientConnectorError) -> str:
-    """The cause, without the host and port that the library puts before it."""
-    cause = error.__cause__
-    if isinstance(cause, ssl.SSLCertVerificationError):
-        return f"certificate verify failed: {cause.verify_message}"
-    if isinstance(cause, OSError) and not isinstance(cause, ssl.SSLError) and cause.errno:
-        return os.strerror(cause.errno) if cause.errno > 0 else str(cause.strerror)  # of a name, below 0
-    return str(cause or error)
-
-
 def _why(error: BaseException) -> str:
-    """What the network did, where that is known: the library's own words are about its parser."""
+    """What the network did, where that is known: the library speaks of its parser, or repeats the address."""
     cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
+    while cause is not None and (isinstance(cause, aiohttp.ClientError) or not isinstance(cause, OSError)):
         cause = cause.__cause__ or cause.__context__
+    match cause:
+        case ssl.SSLCertVerificationError():
+            return f"certificate verify failed: {cause.verify_message}"
+        case OSError(errno=int(number)) if number > 0 and not isinstance(cause, ssl.SSLError):
+            return os.strerror(number)  # asyncio's own text repeats the address
+        case OSError(strerror=str(text)):
+            return text  # of a resolver, or of TLS
     return str(error) or type(error).__name__
 
 

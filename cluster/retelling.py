@@ -23,6 +23,7 @@ class Retelling:
         self._told, self._again_at = trouble, now + EVERY
         return True
 
-    def over(self) -> None:
-        """All is well; what comes next is new."""
-        self._told = None
+    def over(self) -> bool:
+        """All is well; what comes next is new. Returns whether anything had been told."""
+        had, self._told = self._told is not None, None
+        return had

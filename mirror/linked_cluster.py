@@ -53,9 +53,6 @@ class LinkedCluster:
 
         self._known: Remote | None = None
         self._outage: Outage | None = None
-        self._told = False
-        """Whether anybody has heard of the outage."""
-
         self._retelling = Retelling()
 
     def works(self, spec: LinkSpec, seen: Seen) -> dict[Hashable, Work]:
@@ -120,13 +117,10 @@ class LinkedCluster:
         )
         names = {"link": spec.name, "cluster": spec.cluster, "server": remote.access.server}
         if current is not None and current.lasts(self._settings.hiccup, now):
-            self._told = True
             if self._retelling.is_due(current.because.reason):
                 since = f"{current.since:%Y-%m-%dT%H:%M:%SZ}"
                 log.warning("remote.away", **names, since=since, because=str(current.because))
-        elif before is not None and current is None and self._told:
-            self._told = False
-            self._retelling.over()
+        elif before is not None and current is None and self._retelling.over():
             log.info("remote.back", **names, seconds=round(now - before.began, 1))
 
     def due(self, now: float) -> float | None:

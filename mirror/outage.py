@@ -5,12 +5,6 @@ from datetime import datetime
 
 from cluster.errors import ClusterError
 
-WORTH_TELLING = 1.0
-"""Seconds: watches are cut now and then, and are back at once."""
-
-LONG = 30.0
-"""After so many seconds nobody should rely on what was seen last."""
-
 
 @dataclass(frozen=True, slots=True)
 class Outage:

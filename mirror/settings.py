@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 from cluster.watch import Pace
-from mirror import outage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +30,10 @@ class Settings:
     status_pause: float = 1.0
     """Seconds that lie at least between two writes of one Link's status."""
 
-    hiccup: float = outage.WORTH_TELLING
-    """Seconds for which a linked cluster may be away before that is told."""
+    hiccup: float = 1.0
+    """Seconds for which a linked cluster may be away before that is told: watches are cut now and then."""
 
-    patience: float = outage.LONG
+    patience: float = 30.0
     """Seconds after which, with a linked cluster away, its mirrors no longer count as true."""
 
     gather: float = 0.01

@@ -16,5 +16,6 @@ def test_the_same_is_told_once_and_then_now_and_again() -> None:
     now = EVERY
     assert retelling.is_due("a")
     assert not retelling.is_due("a")
-    retelling.over()
+    assert retelling.over()
+    assert not retelling.over()  # nothing has been told since
     assert retelling.is_due("a")

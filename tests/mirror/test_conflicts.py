@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 
 from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, LINK, SERVICE
 from mirror import marks
-from tests.mirror.whole import ALIVE, mirrored, occasion, reachable, synced
+from tests.mirror.whole import ALIVE, mirrored, occasion, reachable, stands, synced
 from tests.support.clusters import World, until
 
 
@@ -19,7 +19,7 @@ async def test_a_service_of_the_users_is_a_conflict_and_is_not_touched(at: World
         status = await until(at.status, lambda found: len(found.get("mirrorServices", [])) == 2)
         condition = status["mirrorServices"][0]["conditions"][0]
         assert (condition["status"], condition["reason"]) == ("False", "Conflict")
-        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "Conflict"))
+        await stands(at, "Synced", "False", "Conflict")
         assert await at.west.find(SERVICE, "podinfo-east") == theirs
         await at.east.export(exported=False)
         await until(at.status, lambda found: len(found["mirrorServices"]) == 1)
@@ -35,7 +35,7 @@ async def test_endpoints_without_our_labels_are_a_conflict_that_deletes_nothing(
         await synced(at)
         unlabelled = {"metadata": {"labels": {marks.LINK_UID: None, marks.MIRRORED_SERVICE: None}}}
         await at.west.api.patch(ENDPOINTS, "test", "podinfo-east", unlabelled)
-        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "Conflict"))
+        await stands(at, "Synced", "False", "Conflict")
         after = await at.mirror()
         assert after is not None
         assert after.metadata.uid == before.metadata.uid
@@ -53,7 +53,7 @@ async def test_a_conflict_is_told_once_when_it_begins_and_when_it_ends_and_is_co
     await at.east.service()
     with capture_logs() as told:
         async with at.mirroring():
-            await until(lambda: at.condition("Synced"), lambda found: found == ("False", "Conflict"))
+            await stands(at, "Synced", "False", "Conflict")
             assert (unmirrored(at, "Conflict"), reachable(at)) == (1.0, 1.0)
             await occasion(at, looks, "something-new")
             await at.west.api.delete(SERVICE, "test", "podinfo-east")

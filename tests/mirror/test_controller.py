@@ -3,7 +3,7 @@
 from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, SERVICE
 from cluster.metadata import Raw
 from mirror import marks
-from tests.mirror.whole import ALIVE, EMPTY, answer, mirrored, mirrors, synced, versions
+from tests.mirror.whole import ALIVE, EMPTY, answer, mirrored, mirrors, stands, synced, versions
 from tests.support.clusters import World, until
 
 
@@ -108,7 +108,7 @@ async def test_many_services_are_mirrored_and_all_go_again(at: World) -> None:
         await at.east.service(name)
     await at.link()
     async with at.mirroring():
-        await until(lambda: at.condition("Synced"), lambda found: found[0] == "True", seconds=20)
+        await stands(at, "Synced", "True", seconds=20)
         listing = await at.west.api.list(SERVICE, namespace="test")
         assert len(listing.items) == 60
         for name in names:

@@ -10,7 +10,7 @@ from cluster.kinds import ENDPOINT_SLICE, LINK, SECRET, SERVICE
 from cluster.kubeconfig import render
 from mirror import marks
 from mirror.link_object import LinkObject
-from tests.mirror.whole import ALIVE, DEAD, answer, mirrored, reachable, series, synced
+from tests.mirror.whole import ALIVE, DEAD, answer, mirrored, reachable, series, stands, synced
 from tests.support.clusters import GATEWAY, World, kubeconfig, until
 
 
@@ -65,21 +65,15 @@ async def test_new_credentials_take_effect_without_a_restart(at: World) -> None:
     wrong = render(access.server, access.ca_data, "not-the-token", user="u", cluster="east")
     await at.west.api.patch(SECRET, "jackstay", "cluster-credentials-east", {"data": kubeconfig(wrong)})
     async with at.mirroring():
-        await until(
-            lambda: at.condition("CredentialsValid"), lambda found: found == ("False", "Unauthorized")
-        )
+        await stands(at, "CredentialsValid", "False", "Unauthorized")
         bad = {"kubeconfig": base64.b64encode(b"users: [{exec: /bin/sh}]").decode()}
         await at.west.api.patch(SECRET, "jackstay", "cluster-credentials-east", {"data": bad})
-        await until(
-            lambda: at.condition("CredentialsValid"), lambda found: found == ("False", "KubeconfigRefused")
-        )
+        await stands(at, "CredentialsValid", "False", "KubeconfigRefused")
         await at.west.api.delete(SECRET, "jackstay", "cluster-credentials-east")
-        await until(
-            lambda: at.condition("CredentialsValid"), lambda found: found == ("False", "SecretMissing")
-        )
+        await stands(at, "CredentialsValid", "False", "SecretMissing")
         await at.secret("east", at.east)
         await mirrored(at)
-        await until(lambda: at.condition("CredentialsValid"), lambda found: found == ("True", "Accepted"))
+        await stands(at, "CredentialsValid", "True", "Accepted")
 
 
 async def test_a_kubeconfig_that_says_the_same_in_other_words_disturbs_nothing(at: World) -> None:
@@ -102,7 +96,7 @@ async def test_a_link_with_mistakes_says_them_all_and_works_once_they_are_mended
     await at.link(gatewayPort="x", probeSpec={"path": "/", "period": "often"})
     await at.east.service()
     async with at.mirroring():
-        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "InvalidLink"))
+        await stands(at, "Synced", "False", "InvalidLink")
         conditions = {each["type"]: each for each in (await at.status())["conditions"]}
         assert {conditions[name]["status"] for name in ("RemoteReachable", "GatewayAlive")} == {"Unknown"}
         message = conditions["Synced"]["message"]
@@ -121,11 +115,11 @@ async def test_after_a_mistake_everything_goes_on_as_the_link_last_said_it(at: W
         await synced(at)
         mistaken = {"spec": {"probeSpec": {"period": "often"}, "selector": {"matchExpressions": "all"}}}
         await at.west.api.patch(LINK, "jackstay", "east", mistaken)
-        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "InvalidLink"))
+        await stands(at, "Synced", "False", "InvalidLink")
         assert (await at.status())["gateway"]["alive"] is True
         at.gateways.alive.clear()
         await until(at.west.addresses, lambda found: found == DEAD)
-        await until(lambda: at.condition("GatewayAlive"), lambda found: found == ("False", "NotAnswering"))
+        await stands(at, "GatewayAlive", "False", "NotAnswering")
         assert (await at.status())["gateway"]["alive"] is False
 
 
@@ -134,12 +128,10 @@ async def test_without_credentials_nothing_is_claimed_of_the_other_cluster(at: W
     await at.east.service()
     async with at.mirroring():
         await mirrored(at)
-        await until(lambda: at.condition("RemoteReachable"), lambda found: found == ("True", "Answering"))
+        await stands(at, "RemoteReachable", "True", "Answering")
         await until(lambda: answer(reachable(at)), lambda value: value == 1.0)
         await at.west.api.delete(SECRET, "jackstay", "cluster-credentials-east")
-        await until(
-            lambda: at.condition("RemoteReachable"), lambda found: found == ("Unknown", "NoCredentials")
-        )
+        await stands(at, "RemoteReachable", "Unknown", "NoCredentials")
         assert reachable(at) == 0.0
 
 
@@ -149,7 +141,7 @@ async def test_a_name_that_cannot_be_one_leaves_the_mirrors_and_what_keeps_them_
     async with at.mirroring():
         await mirrored(at)
         await at.west.api.patch(LINK, "jackstay", "east", {"spec": {"targetClusterName": "No Name"}})
-        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "InvalidLink"))
+        await stands(at, "Synced", "False", "InvalidLink")
         at.gateways.alive.clear()
         await until(at.west.addresses, lambda found: found == DEAD)
 

@@ -10,7 +10,7 @@ from cluster.client import Cluster
 from cluster.kinds import SECRET, SERVICE
 from cluster.kubeconfig import render
 from mirror.gateway_addresses import Unresolved
-from tests.mirror.whole import ALIVE, DEAD, answer, mirrored, reachable, synced
+from tests.mirror.whole import ALIVE, DEAD, answer, mirrored, reachable, stands, synced
 from tests.support.cluster import local_cluster
 from tests.support.clusters import GATEWAY, QUICK, Site, World, kubeconfig, until
 
@@ -24,13 +24,13 @@ async def test_a_dead_gateways_address_is_not_ready_until_it_answers_again(at: W
         await mirrored(at)
         at.gateways.alive.clear()
         await until(at.west.addresses, lambda found: found == DEAD)
-        await until(lambda: at.condition("GatewayAlive"), lambda found: found == ("False", "NotAnswering"))
+        await stands(at, "GatewayAlive", "False", "NotAnswering")
         gateway = (await at.status())["gateway"]
         assert gateway["alive"] is False
         assert gateway["addresses"][0]["reason"] == "connection refused"
         at.gateways.alive.add(GATEWAY)
         await until(at.west.addresses, lambda found: found == ALIVE)
-        await until(lambda: at.condition("GatewayAlive"), lambda found: found == ("True", "Answering"))
+        await stands(at, "GatewayAlive", "True", "Answering")
 
 
 async def test_a_gateway_that_is_dead_from_the_start_is_never_ready(at: World) -> None:
@@ -38,7 +38,7 @@ async def test_a_gateway_that_is_dead_from_the_start_is_never_ready(at: World) -
     await at.link()
     await at.east.service()
     async with at.mirroring():
-        await until(lambda: at.condition("GatewayAlive"), lambda found: found[0] == "False")
+        await stands(at, "GatewayAlive", "False")
         assert await until(at.west.addresses, lambda found: found is not None) == DEAD
 
 
@@ -61,17 +61,14 @@ async def test_while_the_other_api_is_away_everything_stays(at: World, tmp_path:
         await at.link("north", to=north)
         async with at.mirroring():
             await until(lambda: at.west.addresses("podinfo-north"), lambda found: found == ALIVE)
-            await until(lambda: at.condition("Synced", "north"), lambda found: found[0] == "True")
+            await stands(at, "Synced", "True", link="north")
             before = await at.mirror("podinfo-north")
             await server.__aexit__(None, None, None)
-            await until(
-                lambda: at.condition("RemoteReachable", "north"),
-                lambda found: found == ("False", "Unreachable"),
-            )
+            await stands(at, "RemoteReachable", "False", "Unreachable", link="north")
             assert await at.mirror("podinfo-north") == before
             assert await at.west.addresses("podinfo-north") == ALIVE
             await server.__aenter__()
-            await until(lambda: at.condition("RemoteReachable", "north"), lambda found: found[0] == "True")
+            await stands(at, "RemoteReachable", "True", link="north")
             await north.export(exported=False)
             await until(lambda: at.mirror("podinfo-north"), lambda found: found is None)
 
@@ -83,14 +80,9 @@ async def test_an_outage_is_written_and_told_once_and_so_is_its_end(at: World, t
         await at.link("north", to=north)
         with capture_logs() as told:
             async with at.mirroring(SOON):
-                await until(
-                    lambda: at.condition("RemoteReachable", "north"), lambda found: found[0] == "True"
-                )
+                await stands(at, "RemoteReachable", "True", link="north")
                 await server.__aexit__(None, None, None)
-                await until(
-                    lambda: at.condition("Synced", "north"),
-                    lambda found: found == ("Unknown", "RemoteUnreachable"),
-                )
+                await stands(at, "Synced", "Unknown", "RemoteUnreachable", link="north")
                 first = (await at.status("north"))["conditions"]
                 failures = [line for line in told if line["event"] == "informer.failed"]
                 await until(
@@ -99,9 +91,7 @@ async def test_an_outage_is_written_and_told_once_and_so_is_its_end(at: World, t
                 )
                 assert (await at.status("north"))["conditions"] == first
                 await server.__aenter__()
-                await until(
-                    lambda: at.condition("RemoteReachable", "north"), lambda found: found[0] == "True"
-                )
+                await stands(at, "RemoteReachable", "True", link="north")
         lines = [line for line in told if line["log_level"] != "debug" and line.get("cluster") == "north"]
         away, back = (line for line in lines if not line["event"].startswith("gateway."))
         why = f"north: its API server {server.access.server} cannot be reached: Connection refused"
@@ -124,13 +114,10 @@ async def test_while_the_other_api_is_away_for_long_nobody_claims_that_the_mirro
         await north.service()
         await at.link("north", to=north)
         async with at.mirroring(SOON):
-            await until(lambda: at.condition("Synced", "north"), lambda found: found == ("True", "Synced"))
+            await stands(at, "Synced", "True", "Synced", link="north")
             before = await at.mirror("podinfo-north")
             await server.__aexit__(None, None, None)
-            await until(
-                lambda: at.condition("Synced", "north"),
-                lambda found: found == ("Unknown", "RemoteUnreachable"),
-            )
+            await stands(at, "Synced", "Unknown", "RemoteUnreachable", link="north")
             assert await at.mirror("podinfo-north") == before
             assert await at.west.addresses("podinfo-north") == ALIVE
         async with at.mirroring(SOON):  # one that has never seen the other cluster knows no better
@@ -138,7 +125,7 @@ async def test_while_the_other_api_is_away_for_long_nobody_claims_that_the_mirro
             assert await at.condition("Synced", "north") == ("Unknown", "RemoteUnreachable")
             assert await at.mirror("podinfo-north") == before
             await server.__aenter__()
-            await until(lambda: at.condition("Synced", "north"), lambda found: found == ("True", "Synced"))
+            await stands(at, "Synced", "True", "Synced", link="north")
             assert await at.mirror("podinfo-north") == before
 
 
@@ -149,7 +136,7 @@ async def test_without_credentials_nobody_claims_that_the_mirrors_are_true(at: W
         await mirrored(at)
         await synced(at)
         await at.west.api.delete(SECRET, "jackstay", "cluster-credentials-east")
-        await until(lambda: at.condition("Synced"), lambda found: found == ("Unknown", "NoCredentials"))
+        await stands(at, "Synced", "Unknown", "NoCredentials")
         assert await at.west.addresses() == ALIVE
         await at.secret("east", at.east)
         await synced(at)

@@ -10,7 +10,7 @@ from cluster.errors import Forbidden
 from cluster.kinds import LEASE, LINK, SECRET, SERVICE, Kind
 from cluster.local import LocalCluster
 from mirror import marks, withdrawal
-from tests.mirror.whole import ALIVE, AT_ONCE, EMPTY, answer, mirrored, occasion, synced
+from tests.mirror.whole import ALIVE, AT_ONCE, EMPTY, answer, mirrored, occasion, stands, synced
 from tests.support.cluster import local_cluster
 from tests.support.clusters import World, kubeconfig, until
 
@@ -25,7 +25,7 @@ async def test_what_went_while_nobody_looked_takes_no_connections_and_waits_for_
     await at.east.api.delete(SERVICE, "test", "podinfo")
     async with at.mirroring():
         await until(at.west.addresses, lambda found: found == EMPTY)
-        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "DeletionsWithheld"))
+        await stands(at, "Synced", "False", "DeletionsWithheld")
         assert await at.mirror() is not None
 
 
@@ -37,7 +37,7 @@ async def test_a_second_look_that_lacks_it_too_deletes_it(at: World, monkeypatch
         await mirrored(at)
     await at.east.api.delete(SERVICE, "test", "podinfo")
     async with at.mirroring():
-        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "DeletionsWithheld"))
+        await stands(at, "Synced", "False", "DeletionsWithheld")
         await until(at.mirror, lambda found: found is None)
         await synced(at)
 
@@ -52,10 +52,10 @@ async def test_a_second_look_that_cannot_be_taken_is_waited_for_without_looking(
         await mirrored(at)
     await at.east.api.delete(SERVICE, "test", "podinfo")
     async with at.mirroring() as controller:
-        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "DeletionsWithheld"))
+        await stands(at, "Synced", "False", "DeletionsWithheld")
         if lost == "credentials":
             await at.west.api.delete(SECRET, "jackstay", "cluster-credentials-east")
-            await until(lambda: at.condition("CredentialsValid"), lambda found: found[0] == "False")
+            await stands(at, "CredentialsValid", "False")
         else:
             spec = {"holderIdentity": "another", "leaseDurationSeconds": 3600}
             await at.west.api.patch(LEASE, "jackstay", "jackstay-mirror", {"spec": spec})
@@ -88,7 +88,7 @@ async def test_a_second_look_that_takes_long_is_waited_for(
 
     monkeypatch.setattr(Cluster, "list", slowly)
     async with at.mirroring():
-        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "DeletionsWithheld"))
+        await stands(at, "Synced", "False", "DeletionsWithheld")
         monkeypatch.setattr(withdrawal, "SECOND_LOOK", AT_ONCE)
         await at.west.namespace("new")
         await asyncio.wait_for(running.wait(), 10)
@@ -117,7 +117,7 @@ async def test_what_cannot_be_deleted_is_told_and_takes_no_connections(
             patched.setattr(at.west.api, "delete", forbidden)
             await at.east.export(exported=False)
             await until(at.west.addresses, lambda found: found == EMPTY)
-            await until(lambda: at.condition("Synced"), lambda found: found == ("False", "DeletionFailed"))
+            await stands(at, "Synced", "False", "DeletionFailed")
             assert await at.mirror() is not None
         await until(at.mirror, lambda found: found is None)
         await synced(at)
@@ -133,7 +133,7 @@ async def test_a_mirror_made_from_a_later_state_is_kept_and_that_is_told(at: Wor
     await at.east.api.delete(SERVICE, "test", "podinfo")
     async with at.mirroring():
         await until(at.west.addresses, lambda found: found == EMPTY)
-        await until(lambda: at.condition("Synced"), lambda found: found == ("False", "DeletionsWithheld"))
+        await stands(at, "Synced", "False", "DeletionsWithheld")
         messages = {each["type"]: each["message"] for each in (await at.status())["conditions"]}
         assert "1 mirror is kept until the other cluster shows a later state" in messages["Synced"]
 
@@ -149,7 +149,7 @@ async def test_another_cluster_behind_the_same_link_deletes_nothing_until_that_i
             assert isinstance(elsewhere, LocalCluster)
             data = {"data": kubeconfig(elsewhere.kubeconfig)}
             await at.west.api.patch(SECRET, "jackstay", "cluster-credentials-east", data)
-            await until(lambda: at.condition("Synced"), lambda found: found == ("False", "ClusterReplaced"))
+            await stands(at, "Synced", "False", "ClusterReplaced")
             assert await at.mirror() is not None
             assert await at.west.addresses() == ALIVE
             messages = {each["type"]: each["message"] for each in (await at.status())["conditions"]}

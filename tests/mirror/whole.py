@@ -31,8 +31,19 @@ async def mirrored(at: World) -> Service:
     return found
 
 
+async def stands(
+    at: World, condition: str, status: str, reason: str = "", *, link: str = "east", seconds: float = 10.0
+) -> None:
+    """Return once a Link's *condition* has this *status*, and this *reason* if one is given."""
+    await until(
+        lambda: at.condition(condition, link),
+        lambda found: found == (status, reason or found[1]),
+        seconds=seconds,
+    )
+
+
 async def synced(at: World) -> None:
-    await until(lambda: at.condition("Synced"), lambda found: found == ("True", "Synced"))
+    await stands(at, "Synced", "True", "Synced")
 
 
 async def versions(at: World) -> dict[str, str]:
