@@ -18,8 +18,8 @@ from gateway.wire import Wire
 class Receiver(Protocol):
     """Who gets a channel's plaintext. Only `plaintext` and `settled` may raise ProtocolViolation."""
 
-    def plaintext(self, view: memoryview) -> None:
-        """Bytes have come. The slice is gone once this returns."""
+    def plaintext(self, view: memoryview) -> bool:
+        """Bytes have come. The slice is gone once this returns. Says whether `settled` has work to do."""
 
     def settled(self) -> None:
         """All bytes of a read have been given; the shared buffers are free."""
@@ -37,7 +37,7 @@ class Receiver(Protocol):
 class Channel:
     """TLS over a wire. Owns the wire; closed by `close`, or by itself before `broken`."""
 
-    __slots__ = ("_buffers", "_engine", "_paused", "_receiver", "_unread", "wire")
+    __slots__ = ("_buffers", "_engine", "_paused", "_receiver", "_unread", "encrypt", "wire")
 
     def __init__(self, wire: Wire, engine: TlsEngine, buffers: Buffers, unread: bytes) -> None:
         """*unread* is ciphertext that came behind the handshake."""
@@ -47,6 +47,8 @@ class Channel:
         self._unread = unread
         self._paused = True
         self._receiver: Receiver | None = None
+        self.encrypt = engine.encrypt
+        """The records that carry some plaintext: for whoever sends them by the wire itself."""
 
     def __repr__(self) -> str:
         return f"<Channel {self.wire!r} unread={len(self._unread)}>"
@@ -99,31 +101,43 @@ class Channel:
         """Read what is there, once; give it to the receiver; then, with the buffers free, all the rest."""
         buffers, held = self._buffers, len(self._unread)
         cause: Refused | None = None
-        with buffers.lent(self):
-            try:
-                count = self.wire.receive_into(buffers.ciphertext[held : held + CHUNK])
-                if count:
-                    self._decrypt(held, count)
-                elif not self.wire.closed:
-                    cause = PeerGone("the connection ended without a word")
-            except BlockingIOError:
-                return
-            except (ProtocolViolation, OSError) as error:
-                cause = _cause(error)
-        self._settle(cause)
+        more = False
+        assert buffers.owner is None, f"{self!r} takes the buffers while {buffers.owner!r} has them"
+        buffers.owner = self
+        try:
+            room = buffers.ciphertext[held : held + CHUNK] if held else buffers.wire_room
+            count = self.wire.receive_into(room)
+            if count:
+                more = self._decrypt(held, count)
+            elif not self.wire.closed:
+                cause = PeerGone("the connection ended without a word")
+        except BlockingIOError:
+            return
+        except (ProtocolViolation, OSError) as error:
+            cause = _cause(error)
+        finally:
+            buffers.owner = None
+        if more or cause is not None or self._engine.answers.pending or self._engine.peer_finished:
+            self._settle(cause)
 
     def _decrypt_unread(self) -> None:
         """The same for ciphertext that came behind the handshake."""
         cause: Refused | None = None
-        with self._buffers.lent(self):
-            try:
-                self._decrypt(len(self._unread), 0)
-            except (ProtocolViolation, OSError) as error:
-                cause = _cause(error)
+        self._buffers.owner = self
+        try:
+            self._decrypt(len(self._unread), 0)
+        except (ProtocolViolation, OSError) as error:
+            cause = _cause(error)
+        finally:
+            self._buffers.owner = None
         self._settle(cause)
 
-    def _decrypt(self, held: int, fresh: int) -> None:
-        """Decrypt what was unread and the *fresh* bytes behind it, and give it to the receiver."""
+    def _decrypt(self, held: int, fresh: int) -> bool:
+        """
+        Decrypt what was unread and the *fresh* bytes behind it, and give it to the receiver.
+
+        Returns whether the receiver has more to do once the buffers are free.
+        """
         receiver, buffers = self._receiver, self._buffers
         assert receiver is not None
         if held:
@@ -132,8 +146,7 @@ class Channel:
         taken, filled = self._engine.decrypt(buffers.ciphertext[:size], buffers.plaintext)
         if taken < size or held:
             self._unread = bytes(buffers.ciphertext[taken:size])
-        if filled:
-            receiver.plaintext(buffers.plaintext[:filled])
+        return receiver.plaintext(buffers.plaintext[:filled]) if filled else False
 
     def _settle(self, cause: Refused | None) -> None:
         """No slice of a buffer is alive any more: answers, frames, ends."""

@@ -17,6 +17,7 @@ Nothing here does I/O. Plaintext comes in, in pieces of any size; frames come ou
 never collected: its payload is handed on as slices of the buffer it came in, and counted down.
 """
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
@@ -54,6 +55,8 @@ _BOUNDS: dict[int, tuple[int, int]] = {
     FrameType.PONG: (0, 64),
 }
 _DATA = FrameType.DATA.value
+_HEADER = struct.Struct(">I")  # type and length are read and written as one number
+_DATA_HEADER = _DATA << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +73,7 @@ class Frame:
 
 def put_data_header(buffer: memoryview, length: int) -> None:
     """Write the header of a DATA frame of *length* bytes into the first four of *buffer*."""
-    buffer[0] = _DATA
-    buffer[1] = length >> 16
-    buffer[2] = (length >> 8) & 0xFF
-    buffer[3] = length & 0xFF
+    _HEADER.pack_into(buffer, 0, _DATA_HEADER | length)
 
 
 class Decoder:
@@ -92,6 +92,16 @@ class Decoder:
     def between_frames(self) -> bool:
         """Whether everything that came in has come out."""
         return not self._data_left and not self._held
+
+    def is_one_data_frame(self, plaintext: memoryview) -> bool:
+        """Whether *plaintext*, which is not empty, is a DATA frame from its first byte to its last."""
+        size = len(plaintext) - HEADER
+        return (
+            0 < size <= MAX_PAYLOAD
+            and _HEADER.unpack_from(plaintext)[0] == _DATA_HEADER | size
+            and not self._data_left
+            and not self._held
+        )
 
     def decode(self, plaintext: memoryview) -> Iterator[Frame | memoryview]:
         """

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from gateway.buffers import CHUNK, Buffers
+from gateway.buffers import Buffers
 from gateway.frames import HEADER, put_data_header
 from gateway.messages import Opening, Refusal
 from gateway.refusals import ProtocolViolation, Reason, Refused
@@ -196,31 +196,40 @@ class Pump:
 
     def _readable(self) -> None:
         buffers = self._buffers
-        with buffers.lent(self):
-            plaintext = buffers.plaintext
-            try:
-                count = self._wire.receive_into(plaintext[HEADER : HEADER + CHUNK])
-            except BlockingIOError:
+        assert buffers.owner is None, f"{self!r} takes the buffers while {buffers.owner!r} has them"
+        buffers.owner = self
+        try:
+            count = self._wire.receive_into(buffers.frame_room)
+            if count:
+                if self._early is not None:
+                    self._take_early(buffers.plaintext, count)
+                    return
+                frame = buffers.plaintext[: HEADER + count]
+                put_data_header(frame, count)
+                self.sent += count
+                if not self._tunnel.send_data(frame):
+                    self._wire.pause()
                 return
-            except OSError as error:
-                count = -1
-                message = error.strerror or str(error)
-            if count > 0:
-                self._take_local(plaintext, count)
-                return
+        except BlockingIOError:
+            return
+        except OSError as error:
+            count = -1
+            message = error.strerror or str(error)
+        finally:
+            buffers.owner = None
         if count == 0:
             self._local_finished()
         else:
             self._cut(Outcome(Ending.LOCAL_RESET, self._local_reason, message))
 
-    def _take_local(self, buffer: memoryview, count: int) -> None:
-        """Bytes of the local side lie behind the place of their header in *buffer*."""
-        if self._early is not None:
-            self._early.data += buffer[HEADER : HEADER + count]
-            if self._early.full:
-                self._wire.pause()
-            if not self._trusting:
-                return
+    def _take_early(self, buffer: memoryview, count: int) -> None:
+        """Bytes that came before the answer lie behind the place of their header in *buffer*."""
+        assert self._early is not None
+        self._early.data += buffer[HEADER : HEADER + count]
+        if self._early.full:
+            self._wire.pause()
+        if not self._trusting:
+            return
         put_data_header(buffer, count)
         self._said_data = True
         self.sent += count
@@ -257,16 +266,27 @@ class Pump:
 
     # The tunnel's side.
 
-    def data(self, slices: Sequence[memoryview]) -> None:
+    def data(self, view: memoryview) -> None:
         if self._ending is not None:
-            self._dropped += sum(map(len, slices))
-            if self._dropped > MAX_DROPPED:
-                raise ProtocolViolation("too many bytes for a stream that has been reset")
+            self._drop(len(view))
             return
-        for part in slices:
-            self.received += len(part)
+        self.received += len(view)
+        if not self._wire.send(view):
+            self._tunnel.pause()
+
+    def data_in_parts(self, slices: Sequence[memoryview]) -> None:
+        size = sum(map(len, slices))
+        if self._ending is not None:
+            self._drop(size)
+            return
+        self.received += size
         if not self._wire.send_many(slices):
             self._tunnel.pause()
+
+    def _drop(self, size: int) -> None:
+        self._dropped += size
+        if self._dropped > MAX_DROPPED:
+            raise ProtocolViolation("too many bytes for a stream that has been reset")
 
     def answered(self, refusal: Refusal | None) -> None:
         early = self._early

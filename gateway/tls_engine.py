@@ -35,18 +35,24 @@ class HandshakeTooLong(ProtocolViolation):
 class TlsEngine:
     """One end of a TLS connection."""
 
-    __slots__ = ("_empty_records", "_fed", "_incoming", "_outgoing", "_tls", "peer_finished")
+    __slots__ = ("_empty_records", "_fed", "_incoming", "_read", "_tls", "_write", "answers", "peer_finished")
 
     def __init__(self, context: ssl.SSLContext, *, server_name: str | None) -> None:
         """A client towards *server_name*, or with None a server."""
         self._incoming = ssl.MemoryBIO()
-        self._outgoing = ssl.MemoryBIO()
+        self.answers = ssl.MemoryBIO()
+        """What waits for the wire; asked for its `pending` after every read."""
         self._tls = context.wrap_bio(
             self._incoming,
-            self._outgoing,
+            self.answers,
             server_side=server_name is None,
             server_hostname=server_name,
         )
+        # What SSLObject's own `read` and `write` call, without their Python frame: with a buffer, `read`
+        # returns a count.
+        inner = self._tls._sslobj  # type: ignore[attr-defined]  # noqa: SLF001
+        self._read: Callable[[int, memoryview], int] = inner.read
+        self._write: Callable[[memoryview], int] = inner.write
         self._fed = 0
         self._empty_records = 0
         self.peer_finished = False
@@ -98,9 +104,7 @@ class TlsEngine:
         without data. Reading may cause `outgoing` bytes.
         """
         taken, filled, size = 0, 0, len(ciphertext)
-        feed = self._incoming.write
-        # With a buffer, `read` returns a count; typeshed knows only the form that returns bytes.
-        read: Callable[[int, memoryview], int] = self._tls.read  # type: ignore[assignment]
+        feed, read = self._incoming.write, self._read
         while size - taken > RECORD_HEADER and not self.peer_finished:
             length = ciphertext[taken + 3] << 8 | ciphertext[taken + 4]
             if length > MAX_RECORD:
@@ -108,10 +112,10 @@ class TlsEngine:
             end = taken + RECORD_HEADER + length
             if end > size:
                 break
-            feed(ciphertext[taken:end])
+            feed(ciphertext[taken:end] if taken or end < size else ciphertext)
             taken = end
             try:
-                count = read(MAX_RECORD, into[filled:])
+                count = read(MAX_RECORD, into[filled:] if filled else into)
             except ssl.SSLWantReadError:
                 self._count_empty()
                 continue
@@ -126,10 +130,10 @@ class TlsEngine:
 
     def encrypt(self, plaintext: memoryview) -> bytes:
         """The records that carry *plaintext*, and whatever else was waiting for the wire."""
-        written, size = self._tls.write(plaintext), len(plaintext)
+        written, size = self._write(plaintext), len(plaintext)
         while written < size:
-            written += self._tls.write(plaintext[written:])
-        return self._outgoing.read()
+            written += self._write(plaintext[written:])
+        return self.answers.read()
 
     def finish(self) -> bytes:
         """
@@ -143,17 +147,17 @@ class TlsEngine:
             pass
         except ssl.SSLError:
             return b""  # the session is broken already; there is nobody to tell
-        return self._outgoing.read()
+        return self.answers.read()
 
     def outgoing(self) -> bytes:
         """What waits for the wire: handshake messages, alerts, answers to a KeyUpdate."""
-        return self._outgoing.read() if self._outgoing.pending else b""
+        return self.answers.read() if self.answers.pending else b""
 
     def _count_empty(self) -> None:
         self._empty_records += 1
         if self._empty_records >= MAX_EMPTY_RECORDS:
             raise ProtocolViolation(f"{MAX_EMPTY_RECORDS} records in a row without data")
-        if self._outgoing.pending > _OUTPUT_CAUSED_BY_READING:
+        if self.answers.pending > _OUTPUT_CAUSED_BY_READING:
             raise ProtocolViolation("records that want more answers than they are worth")
 
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from certs.verification import Peer
 from gateway.channel import Channel
-from gateway.frames import Decoder, Frame, FrameType
+from gateway.frames import HEADER, Decoder, Frame, FrameType
 from gateway.messages import (
     Opening,
     Refusal,
@@ -26,7 +26,6 @@ from gateway.messages import (
 )
 from gateway.refusals import PeerGone, ProtocolViolation, Reason, Refused
 from gateway.stream_order import Phase, Side, may_speak, step
-from gateway.wire import Wire
 
 MAX_CONTROL_FRAMES = 16
 """PING, PONG and GOAWAY within a second and without data between them: an honest peer sends one or two."""
@@ -42,8 +41,11 @@ _OPENED = Frame(FrameType.OPENED)
 class Stream(Protocol):
     """The local side of a tunnel's current stream."""
 
-    def data(self, slices: Sequence[memoryview]) -> None:
-        """Bytes of the other end; the slices are gone once this returns."""
+    def data(self, view: memoryview) -> None:
+        """Bytes of the other end; the slice is gone once this returns."""
+
+    def data_in_parts(self, slices: Sequence[memoryview]) -> None:
+        """The same for bytes that lie in several places."""
 
     def answered(self, refusal: Refusal | None) -> None:
         """The server has answered our OPEN: with OPENED, or with why not."""
@@ -73,8 +75,10 @@ class Tunnel:
         "_control_since",
         "_decoder",
         "_dropped",
+        "_encrypt",
         "_loop",
         "_next",
+        "_now",
         "_other",
         "_pong",
         "_side",
@@ -89,10 +93,15 @@ class Tunnel:
         "opens",
         "peer",
         "phase",
+        "wire",
     )
 
     def __init__(self, channel: Channel, peer: Peer, side: Side) -> None:
         self._channel = channel
+        self._encrypt = channel.encrypt
+        self._now = asyncio.get_running_loop().time
+        self.wire = channel.wire
+        """For its addresses."""
         self._loop = asyncio.get_running_loop()
         self._decoder = Decoder()
         self._side: Side = side
@@ -126,11 +135,6 @@ class Tunnel:
     def __repr__(self) -> str:
         stream = f"{self.phase.name} opens={self.opens}"
         return f"<Tunnel {self._side} of {self.peer.identity} {stream} {self._channel!r}>"
-
-    @property
-    def wire(self) -> Wire:
-        """For its addresses."""
-        return self._channel.wire
 
     @property
     def held(self) -> int:
@@ -188,7 +192,7 @@ class Tunnel:
         """Send a DATA frame, header included. Returns whether there is room for more."""
         assert may_speak(self.phase, self._side)
         self.bytes_carried += len(frame)
-        return self._channel.send(frame)
+        return self.wire.send(self._encrypt(frame))
 
     def send_end(self) -> None:
         """Our direction has ended."""
@@ -279,9 +283,18 @@ class Tunnel:
 
     # The channel's callbacks.
 
-    def plaintext(self, view: memoryview) -> None:
-        self.heard_at = self._loop.time()
+    def plaintext(self, view: memoryview) -> bool:
+        self.heard_at = self._now()
         self.bytes_carried += len(view)
+        if self._stream is not None and not self._waiting and self._decoder.is_one_data_frame(view):
+            # By far the most frequent case: all bytes of one small message, and nothing else.
+            self._hear_data()
+            self._stream.data(view[HEADER:])
+            return False
+        return self._take(view)
+
+    def _take(self, view: memoryview) -> bool:
+        """Frames of any kind, and parts of them. Returns whether some of them wait."""
         slices: list[memoryview] = []
         waits = bool(self._waiting) or self._awaits_stream
         for item in self._decoder.decode(view):
@@ -294,6 +307,7 @@ class Tunnel:
                 slices.append(item)
         if slices:
             self._data(slices)
+        return bool(self._waiting)
 
     def settled(self) -> None:
         if self._waiting:
@@ -339,12 +353,18 @@ class Tunnel:
             self._channel.close()
             self._gone(violation)
 
-    def _data(self, slices: Sequence[memoryview]) -> None:
+    def _hear_data(self) -> None:
         self._control_frames = 0
         if not may_speak(self.phase, self._other):
             raise ProtocolViolation(f"DATA from the {self._other} while there is {self.phase.value}")
+
+    def _data(self, slices: Sequence[memoryview]) -> None:
+        self._hear_data()
         if self._stream is not None:
-            self._stream.data(slices)
+            if len(slices) == 1:
+                self._stream.data(slices[0])
+            else:
+                self._stream.data_in_parts(slices)
             return
         self._dropped += sum(map(len, slices))
         if self._dropped > MAX_DROPPED:

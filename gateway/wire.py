@@ -56,6 +56,7 @@ class Wire:
         "_reading",
         "_sock",
         "failure",
+        "receive_into",
         "remote",
     )
 
@@ -70,6 +71,8 @@ class Wire:
         self._reading = False
         self._on_readable: Callable[[], None] = _ignore
         self._on_drained: Callable[[], None] = _ignore
+        self.receive_into: Callable[[memoryview], int] = sock.recv_into
+        """Bytes read; 0 at the end. Raises BlockingIOError for none yet, OSError for a broken wire."""
         self.failure: OSError | None = None
         """What a send ran into. What had arrived before can still be read."""
         self.remote = remote
@@ -118,10 +121,6 @@ class Wire:
         if self._reading:
             self._reading = False
             self._loop.remove_reader(self._fd)
-
-    def receive_into(self, buffer: memoryview) -> int:
-        """Bytes read; 0 at the end. Raises BlockingIOError for none yet, OSError for a broken wire."""
-        return self._sock.recv_into(buffer)
 
     def send(self, data: bytes | memoryview) -> bool:
         """
