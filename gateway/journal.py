@@ -6,9 +6,10 @@ from contextlib import contextmanager
 
 import structlog
 
-from gateway.metrics import DataPathMetrics, Direction
+from gateway.metrics import DataPathMetrics
 from gateway.pump import Ending, Outcome, Pump
 from gateway.refusals import Reason, Refused
+from gateway.stream_metrics import Direction
 
 log = structlog.get_logger()
 

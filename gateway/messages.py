@@ -44,7 +44,7 @@ class Opening:
             body["cluster"] = self.cluster
         if self.source:
             body["source"] = dict(self.source)
-        return Frame(FrameType.OPEN, json.dumps(body, separators=(",", ":")).encode())
+        return Frame(FrameType.OPEN, _encode(body).encode())
 
 
 def read_opening(payload: bytes) -> Opening:
@@ -95,7 +95,7 @@ class Refusal:
         """The REFUSED frame; a long message is cut, and what is not ASCII in it replaced."""
         message = self.message[:_MOST_MESSAGE].encode("ascii", "replace").decode()
         body = {"reason": self.reason, "message": message}
-        return Frame(FrameType.REFUSED, json.dumps(body, separators=(",", ":")).encode())
+        return Frame(FrameType.REFUSED, _encode(body).encode())
 
 
 def read_refusal(payload: bytes) -> Refusal:
@@ -109,7 +109,7 @@ def read_refusal(payload: bytes) -> Refusal:
 
 def reset_frame(reason: Reason) -> Frame:
     """The RESET frame that gives *reason*."""
-    return Frame(FrameType.RESET, json.dumps({"reason": reason}, separators=(",", ":")).encode())
+    return Frame(FrameType.RESET, _encode({"reason": reason}).encode())
 
 
 def read_reset(payload: bytes) -> Reason:
@@ -141,9 +141,9 @@ def _read_reason(body: dict[str, Any]) -> Reason:
 def _read_object(payload: bytes) -> dict[str, Any]:
     """A JSON object of nesting 2 at most, each key once, no NaN, no lone surrogates."""
     try:
-        text = payload.decode("utf-8", "strict")
-        body = json.loads(text, object_pairs_hook=_each_key_once, parse_constant=_no_constant)
-        json.dumps(body, ensure_ascii=False).encode("utf-8", "strict")  # refuses lone surrogates
+        body = _decode(payload.decode("utf-8", "strict"))
+        if b"\\u" in payload:  # the only way to write a lone surrogate
+            json.dumps(body, ensure_ascii=False).encode("utf-8", "strict")
     except ProtocolViolation:
         raise
     except (ValueError, RecursionError) as error:
@@ -162,6 +162,11 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ProtocolViolation(f"a payload that contains {name}")
+
+
+# Made once: `json.dumps` and `json.loads` make one for each call that is not quite plain.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+_decode = json.JSONDecoder(object_pairs_hook=_each_key_once, parse_constant=_no_constant).decode
 
 
 def _is_deep(value: Any) -> bool:

@@ -1,7 +1,9 @@
 """Structured logs on stderr: JSON for machines, text for people."""
 
+import json
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Literal
 
 import structlog
@@ -22,12 +24,7 @@ def configure(log_format: LogFormat = "auto", level: str = "info") -> None:
         raise ValueError(f"log level {level!r} is none of {', '.join(LEVELS)}")
     as_text = log_format == "text" or (log_format == "auto" and sys.stderr.isatty())
     structlog.configure(
-        processors=[
-            structlog.contextvars.merge_contextvars,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
-            structlog.processors.add_log_level,
-            *(_for_people() if as_text else _for_machines()),
-        ],
+        processors=_for_people() if as_text else [_line],
         wrapper_class=structlog.make_filtering_bound_logger(getattr(logging, level.upper())),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
@@ -35,20 +32,28 @@ def configure(log_format: LogFormat = "auto", level: str = "info") -> None:
 
 
 def _for_people() -> list[structlog.typing.Processor]:
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28)]
-
-
-def _for_machines() -> list[structlog.typing.Processor]:
     return [
-        structlog.processors.format_exc_info,
-        structlog.processors.EventRenamer("event"),
-        _order,
-        structlog.processors.JSONRenderer(default=str),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.add_log_level,
+        structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=28),
     ]
 
 
-def _order(
-    logger: structlog.typing.WrappedLogger, name: str, event: structlog.typing.EventDict
-) -> structlog.typing.EventDict:
-    first = ("timestamp", "level", "event")
-    return {key: event[key] for key in first} | {k: v for k, v in event.items() if k not in first}
+def _line(logger: structlog.typing.WrappedLogger, method: str, event: structlog.typing.EventDict) -> str:
+    """
+    One line of JSON. There is one for each connection, so this is a single step: a chain of
+    structlog's own processors that writes the same line costs four times as much.
+    """
+    if "exc_info" in event:
+        event = structlog.processors.format_exc_info(logger, method, event)
+    line = {
+        "timestamp": datetime.now(UTC).isoformat()[:-6] + "Z",
+        "level": _LEVEL_OF.get(method, method),
+        "event": event.pop("event"),
+    }
+    line.update(event)
+    return _encode(line)
+
+
+_LEVEL_OF = {"exception": "error", "warn": "warning"}
+_encode = json.JSONEncoder(default=str).encode

@@ -10,9 +10,10 @@ from structlog.testing import capture_logs
 
 from gateway.buffers import Buffers
 from gateway.journal import Entry, Journal
-from gateway.metrics import DataPathMetrics, Direction
+from gateway.metrics import DataPathMetrics
 from gateway.pump import Ending, Outcome, Pump, PumpLimits
 from gateway.refusals import NotAllowed, Reason, Refused
+from gateway.stream_metrics import Direction
 from gateway.tunnel import Tunnel
 from gateway.wire import Wire
 

@@ -4,8 +4,9 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from gateway.metrics import DataPathMetrics, Direction
+from gateway.metrics import DataPathMetrics
 from gateway.refusals import Reason
+from gateway.stream_metrics import Direction
 from tests.support.pki import Pki
 
 BOTH: list[Direction] = ["inbound", "outbound"]
