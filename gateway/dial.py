@@ -22,35 +22,42 @@ async def dial(
     BackendUnreachable with the last cause. The address that is really connected is held against the
     forbidden ranges, whatever name led there.
     """
-    cause, address = "there is no address", None
+    cause = "there is no address"
+    now = asyncio.get_running_loop().time
+    end = now() + total
     candidates = deque(addresses)
-    try:
-        async with asyncio.timeout(total):
-            while candidates:
-                address = candidates.popleft()
-                fixed = is_ip(address.host)
-                patience = each if candidates or not fixed else total
-                try:
-                    return await _dial_one(address, patience, allow_loopback=allow_loopback), address
-                except TimeoutError:
-                    cause = f"{address} has not answered within {patience:g} s"
-                    if not candidates and not fixed:
-                        candidates.append(address)
-                except (OSError, BackendUnreachable) as error:
-                    cause = f"{address}: {getattr(error, 'strerror', None) or error}"
-    except TimeoutError:
-        cause = f"no address has answered within {total:g} s, {address} the last of them"
+    while candidates:
+        address = candidates.popleft()
+        fixed = is_ip(address.host)
+        patience = each if candidates or not fixed else total
+        try:
+            return await _dial_one(address, patience, end, allow_loopback=allow_loopback), address
+        except TimeoutError:
+            cause = f"{address} has not answered within {patience:g} s"
+            if not candidates and not fixed:
+                candidates.append(address)
+        except (OSError, BackendUnreachable) as error:
+            cause = f"{address}: {getattr(error, 'strerror', None) or error}"
+        if now() >= end:
+            cause = f"no address has answered within {total:g} s, {address} the last of them"
+            break
     raise BackendUnreachable(cause)
 
 
-async def _dial_one(address: Address, each: float, *, allow_loopback: bool) -> Wire:
-    candidates = (address,) if is_ip(address.host) else await resolve(address)
+async def _dial_one(address: Address, each: float, end: float, *, allow_loopback: bool) -> Wire:
+    """A connection to one of the addresses behind *address*, by *end* on the loop's clock."""
+    now = asyncio.get_running_loop().time
+    if is_ip(address.host):
+        found: tuple[Address, ...] = (address,)
+    else:
+        async with asyncio.timeout_at(end):
+            found = await resolve(address)
     failure: OSError = OSError(f"{address.host} has no address")
-    for candidate in candidates:
+    for candidate in found:
         if forbidden := refused_range(candidate.host, allow_loopback=allow_loopback):
             raise BackendUnreachable(f"{candidate.host} is {forbidden}")
         try:
-            return await connect(candidate, timeout=each)
+            return await connect(candidate, timeout=min(each, end - now()))
         except OSError as error:  # TimeoutError is among them
             failure = error
     raise failure

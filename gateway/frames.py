@@ -55,6 +55,7 @@ _BOUNDS: dict[int, tuple[int, int]] = {
     FrameType.PONG: (0, 64),
 }
 _DATA = FrameType.DATA.value
+_TYPES = {kind.value: kind for kind in FrameType}  # `FrameType(kind)` is several calls
 _HEADER = struct.Struct(">I")  # type and length are read and written as one number
 _DATA_HEADER = _DATA << 24
 
@@ -68,7 +69,7 @@ class Frame:
 
     def encode(self) -> bytes:
         """Its bytes on the wire."""
-        return bytes((self.type,)) + len(self.payload).to_bytes(3, "big") + self.payload
+        return _HEADER.pack(self.type << 24 | len(self.payload)) + self.payload
 
 
 def put_data_header(buffer: memoryview, length: int) -> None:
@@ -124,6 +125,10 @@ class Decoder:
                 yield plaintext[offset:end]
                 offset = end
                 continue
+            if between and (frame := _whole(plaintext, offset)) is not None:
+                offset += HEADER + len(frame.payload)
+                yield frame
+                continue
             offset, frame = self._control(plaintext, offset)
             if frame is not None:
                 yield frame
@@ -149,6 +154,19 @@ class Decoder:
                     continue
             self._held = b""
             return offset, Frame(FrameType(held[0]), held[HEADER:])
+
+
+def _whole(plaintext: memoryview, offset: int) -> Frame | None:
+    """The frame at *offset* if all of it is there and it is not DATA."""
+    if len(plaintext) - offset < HEADER:
+        return None
+    header = _HEADER.unpack_from(plaintext, offset)[0]
+    kind, length = header >> 24, header & 0xFF_FFFF
+    _check(kind, length)
+    start = offset + HEADER
+    if kind == _DATA or len(plaintext) - start < length:
+        return None
+    return Frame(_TYPES[kind], bytes(plaintext[start : start + length]))
 
 
 def _check(kind: int, length: int) -> None:

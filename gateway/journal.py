@@ -1,8 +1,7 @@
 """One result object for each connection: it writes one closing log line and counts once."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 import structlog
 
@@ -90,6 +89,25 @@ class Entry:
         return self.pump.answered_at - self._started
 
 
+class _Stream:
+    """The block of one stream; a class of its own because a generator would cost twice as much."""
+
+    __slots__ = ("_entry", "_journal")
+
+    def __init__(self, journal: "Journal", entry: Entry) -> None:
+        self._journal = journal
+        self._entry = entry
+
+    def __enter__(self) -> Entry:
+        self._journal.begin(self._entry)
+        return self._entry
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._journal.end(self._entry, error)
+
+
 class Journal:
     """Writes what happened to streams, and knows which run."""
 
@@ -99,24 +117,24 @@ class Journal:
         self.running: set[Entry] = set()
         metrics.bytes.running = lambda: [self._src_dst(entry) for entry in self.running]
 
-    @contextmanager
-    def stream(self, entry: Entry) -> Iterator[Entry]:
+    def stream(self, entry: Entry) -> "_Stream":
         """
         The life of one stream. What it is refused with is taken down and goes on to the caller.
         """
+        return _Stream(self, entry)
+
+    def begin(self, entry: Entry) -> None:
         self.running.add(entry)
         self._metrics.stream_opened()
-        try:
-            yield entry
-        except Refused as refusal:
-            entry.outcome = Outcome(Ending.REFUSED, refusal.reason, str(refusal))
-            raise
-        except asyncio.CancelledError:
+
+    def end(self, entry: Entry, error: BaseException | None) -> None:
+        """*entry* is over, by *error* if it was refused or is cut."""
+        if isinstance(error, Refused):
+            entry.outcome = Outcome(Ending.REFUSED, error.reason, str(error))
+        elif isinstance(error, asyncio.CancelledError):
             entry.outcome = Outcome(Ending.CUT, Reason.DRAINING, "the process is ending")
-            raise
-        finally:
-            self.running.discard(entry)
-            self._close(entry)
+        self.running.discard(entry)
+        self._close(entry)
 
     def _close(self, entry: Entry) -> None:
         outcome = entry.outcome or Outcome(Ending.CUT, Reason.INTERNAL, "a defect; see the traceback")

@@ -60,11 +60,13 @@ class Wire:
         "remote",
     )
 
-    def __init__(self, sock: socket.socket, remote: Address) -> None:
+    def __init__(
+        self, sock: socket.socket, remote: Address, loop: asyncio.AbstractEventLoop | None = None
+    ) -> None:
         """Take over *sock*, which is connected to *remote* and has its options set."""
         self._sock = sock
         self._fd = sock.fileno()
-        self._loop = asyncio.get_running_loop()
+        self._loop = loop or asyncio.get_running_loop()
         self._held: deque[bytes | memoryview] = deque()
         self._held_bytes = 0
         self._finish_when_sent = False
@@ -337,23 +339,22 @@ async def connect(address: Address, *, timeout: float) -> Wire:
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         set_options(sock)
-        async with asyncio.timeout(timeout):
-            await _connected(sock, address)
+        # Within a machine, and often within a rack, it is done by the second time of asking: cheaper
+        # than to set a clock and be told by the event loop.
+        target = (address.host, address.port)
+        if sock.connect_ex(target) not in _DONE and (error := sock.connect_ex(target)) not in _DONE:
+            if error not in (errno.EALREADY, errno.EINPROGRESS):
+                raise OSError(error, os.strerror(error))
+            async with asyncio.timeout(timeout):
+                await _connected(sock)
         return Wire(sock, address)
     except BaseException:
         sock.close()
         raise
 
 
-async def _connected(sock: socket.socket, address: Address) -> None:
-    """Return once *sock* is connected. Raises OSError if it cannot be."""
-    target = (address.host, address.port)
-    # Within a machine, and often within a rack, it is done by the second time of asking: that is
-    # cheaper than being told by the event loop.
-    if sock.connect_ex(target) in _DONE or (error := sock.connect_ex(target)) in _DONE:
-        return
-    if error not in (errno.EALREADY, errno.EINPROGRESS):
-        raise OSError(error, os.strerror(error))
+async def _connected(sock: socket.socket) -> None:
+    """Return once *sock*, which is about to connect, has. Raises OSError if it cannot."""
     loop = asyncio.get_running_loop()
     writable = loop.create_future()
     loop.add_writer(sock.fileno(), _wake, writable)
