@@ -30,6 +30,10 @@ class Phase(Enum):
     CLIENT_ENDED = "only the server still speaks"
     SERVER_ENDED = "only the client still speaks"
 
+    # A phase is looked up with every frame, and there is one object of each: Enum's own hash is that of
+    # its name, by a Python call.
+    __hash__ = object.__hash__
+
 
 _T = FrameType
 _TABLE: dict[tuple[Phase, Side, FrameType], Phase] = {
