@@ -47,6 +47,11 @@ class OwnCluster:
     namespace: str
     cluster_domain: str
     allow_loopback: bool
+    listed: frozenset[Key] = frozenset()
+    """Services that may be exported although they are of a sort that never is otherwise."""
+
+    zone: str = ""
+    """Our own zone; endpoints in it are preferred."""
 
     @classmethod
     def of(
@@ -57,10 +62,13 @@ class OwnCluster:
         cluster_domain: str,
         *,
         allow_loopback: bool,
+        listed: frozenset[Key] = frozenset(),
+        zone: str = "",
     ) -> "OwnCluster":
         """Raises CliError if there is no access to a cluster."""
         with explained(RefusedKubeconfig, OSError):
-            return cls(local(kubeconfig, context), namespace, cluster_domain, allow_loopback)
+            access = local(kubeconfig, context)
+        return cls(access, namespace, cluster_domain, allow_loopback, listed, zone)
 
 
 async def follow_routes(
@@ -86,6 +94,8 @@ async def follow_routes(
                 own_namespace=own.namespace,
                 allow_loopback=own.allow_loopback,
                 forbidden=_addresses_of_api_server(parts),
+                listed=own.listed,
+                zone=own.zone,
             )
             if table != before:
                 await took(table)

@@ -14,6 +14,7 @@ from certs.trust_bundle import InvalidTrustBundle
 from cli import options
 from cli.cluster_source import OwnCluster, follow_routes
 from cli.errors import CliError, explained
+from cluster.metadata import Key
 from gateway.current import Current, follow_file, read_file
 from gateway.files import InvalidFile, read_routes
 from gateway.frames import ALPN
@@ -55,6 +56,17 @@ def command(
         bool,
         typer.Option("--allow-loopback-backends", help="Let endpoints be on this machine (for the demo)."),
     ] = False,
+    allow_services: Annotated[
+        str,
+        typer.Option(
+            metavar="NS/NAME,...",
+            help="Services that may be exported although they select no pods, or are external or mirrors.",
+        ),
+    ] = "",
+    zone: Annotated[
+        str,
+        typer.Option(metavar="NAME", help="Our own zone, as nodes are labelled; endpoints in it come first."),
+    ] = "",
     drain_delay: Annotated[
         float | None,
         typer.Option(
@@ -110,8 +122,9 @@ def command(
             first = read_file(routes, read_routes)
     else:
         own = OwnCluster.of(
-            kubeconfig, context, namespace, cluster_domain, allow_loopback=allow_loopback_backends
-        )
+            kubeconfig, context, namespace, cluster_domain,
+            allow_loopback=allow_loopback_backends, listed=_listed(allow_services), zone=zone,
+        )  # fmt: skip
 
     async def main(stopping: asyncio.Event) -> int:
         listening = Listening(peers=listen, admin=admin or Address("", 9990), probe=probe)
@@ -144,3 +157,17 @@ def command(
 
     with explained(OSError):
         raise typer.Exit(run(main, log_format=log_format, log_level=log_level))
+
+
+def _listed(text: str) -> frozenset[Key]:
+    """The Services of a list, each as namespace/name. Raises CliError."""
+    found = set()
+    for entry in filter(None, (part.strip() for part in text.split(","))):
+        namespace, slash, name = entry.partition("/")
+        if not (namespace and slash and name) or "/" in name:
+            raise CliError(
+                f"--allow-services: {entry!r} is no Service",
+                hint="Write namespace/name, and commas between several: test/legacy,test/billing",
+            )
+        found.add(Key(namespace, name))
+    return frozenset(found)

@@ -99,6 +99,9 @@ class Service:
     type: str = "ClusterIP"
     selector: Mapping[str, str] = field(default_factory=dict)
     external_name: str = ""
+    sticky: bool = False
+    """Whether it is to bring a client to the same pod each time (sessionAffinity: ClientIP)."""
+
     ingress: tuple[str, ...] = ()
     """Addresses or host names at which a load balancer offers it."""
 
@@ -118,6 +121,7 @@ class Service:
             type=spec.text("type", "ClusterIP"),
             selector=spec.pairs("selector"),
             external_name=spec.text("externalName"),
+            sticky=spec.text("sessionAffinity") == "ClientIP",
             ingress=balancer.each("ingress", lambda at: at.text("ip") or at.required("hostname")),
         )
 
@@ -129,6 +133,7 @@ class Service:
             ports=[port.to_dict() for port in self.ports],
             selector=dict(self.selector),
             externalName=self.external_name,
+            sessionAffinity="ClientIP" if self.sticky else "",
         )
         return {**head(SERVICE, self.metadata), "spec": spec}
 

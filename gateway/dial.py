@@ -1,8 +1,7 @@
 """From a name to a connection: addresses tried one after the other, none of them a forbidden one."""
 
 import asyncio
-from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from gateway.refusals import BackendUnreachable
 from gateway.wire import Wire, connect, resolve
@@ -10,7 +9,12 @@ from process.address import Address, is_ip, refused_range
 
 
 async def dial(
-    addresses: Iterable[Address], *, each: float, total: float, allow_loopback: bool
+    addresses: Iterable[Address],
+    *,
+    each: float,
+    total: float,
+    allow_loopback: bool,
+    failed: Callable[[Address], None] = lambda _: None,
 ) -> tuple[Wire, Address]:
     """
     A connection to the first of *addresses* that takes one, and which it was.
@@ -18,26 +22,29 @@ async def dial(
     *each* try may take so many seconds, all together *total*; the last address gets all that is
     left of it, since a server whose backlog is full answers only when the kernel asks again, a
     second later. Host names are resolved, and the last one again after each *each* seconds without
-    an answer: a Service that was made anew has another address than the resolver still knows. Raises
+    an answer: a Service that was made anew has another address than the resolver still knows. *failed*
+    is told of each address that took none; they are asked for one at a time. Raises
     BackendUnreachable with the last cause. The address that is really connected is held against the
     forbidden ranges, whatever name led there.
     """
     cause = "there is no address"
     now = asyncio.get_running_loop().time
     end = now() + total
-    candidates = deque(addresses)
-    while candidates:
-        address = candidates.popleft()
+    coming = iter(addresses)
+    upcoming = next(coming, None)
+    while upcoming is not None:
+        address, upcoming = upcoming, next(coming, None)
         fixed = is_ip(address.host)
-        patience = each if candidates or not fixed else total
+        patience = each if upcoming is not None or not fixed else total
         try:
             return await _dial_one(address, patience, end, allow_loopback=allow_loopback), address
         except TimeoutError:
             cause = f"{address} has not answered within {patience:g} s"
-            if not candidates and not fixed:
-                candidates.append(address)
+            if upcoming is None and not fixed:
+                upcoming = address
         except (OSError, BackendUnreachable) as error:
             cause = f"{address}: {getattr(error, 'strerror', None) or error}"
+        failed(address)
         if now() >= end:
             cause = f"no address has answered within {total:g} s, {address} the last of them"
             break

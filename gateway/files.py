@@ -80,17 +80,21 @@ def read_targets(text: str) -> TargetTable:
 def _route(mistakes: _Mistakes, number: int, table: Mapping[str, Any]) -> Route | None:
     where = f"export {number}"
     mistakes.unknown(
-        where, table, "service", "port", "endpoints", "allow-identities", "proxy-protocol", "accept-bare-fin"
-    )
+        where, table, "service", "port", "endpoints", "allow-identities", "proxy-protocol", "accept-bare-fin",
+        "session-affinity",
+    )  # fmt: skip
     service = mistakes.taken(where, table, "service", _service)
     port = mistakes.taken(where, table, "port", _port)
     endpoints = mistakes.taken(where, table, "endpoints", _addresses)
     allow = mistakes.optional(where, table, "allow-identities", _identities, None)
     version = mistakes.optional(where, table, "proxy-protocol", _proxy_protocol, False)
     bare_fin = mistakes.optional(where, table, "accept-bare-fin", _boolean, False)
+    sticky = mistakes.optional(where, table, "session-affinity", _affinity, False)
     if service is None or port is None or endpoints is None:
         return None
-    return Route(service, port, endpoints, allow, accept_bare_fin=bare_fin, proxy_protocol=version)
+    return Route(
+        service, port, endpoints, allow, accept_bare_fin=bare_fin, proxy_protocol=version, sticky=sticky
+    )
 
 
 def _target(mistakes: _Mistakes, number: int, table: Mapping[str, Any]) -> tuple[Address, Target] | None:
@@ -226,6 +230,12 @@ def _proxy_protocol(value: Any) -> bool:
     if value != "v2":
         raise ValueError(f'{value!r} is not "v2"')
     return True
+
+
+def _affinity(value: Any) -> bool:
+    if value not in ("ClientIP", "None"):
+        raise ValueError(f'{value!r} is neither "ClientIP" nor "None"')
+    return bool(value == "ClientIP")
 
 
 def _protocol(value: Any) -> Protocol:

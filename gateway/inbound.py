@@ -8,7 +8,7 @@ nothing here can be led to an address that the routes do not contain.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -17,10 +17,11 @@ import structlog
 
 from certs.generation import Generation
 from gateway import handshake, proxy_protocol
-from gateway.balance import Loads, order
+from gateway.balance import Loads, candidates
 from gateway.buffers import Buffers
 from gateway.channel import Channel
 from gateway.dial import dial
+from gateway.ejection import Ejections
 from gateway.handshake import Secured
 from gateway.journal import Entry, Journal
 from gateway.lingering import Lingering
@@ -73,6 +74,10 @@ class Inbound:
         self._journal = Journal("inbound", metrics)
         self._buffers = Buffers()
         self._loads = Loads()
+        self._ejections = Ejections(
+            asyncio.get_running_loop().time, random.random, changed=self._ejection_changed
+        )
+        metrics.ejected.set_function(lambda: len(self._ejections))
         self._tunnels: set[Tunnel] = set()
         self._closing = False
 
@@ -103,7 +108,7 @@ class Inbound:
             with self._journal.stream(_entry(tunnel, opening)) as entry:
                 self._check_peer(tunnel, opening)  # PeerUntrusted, Draining, NotExported
                 route = self._route(opening, tunnel)  # NotExported, NotAllowed, NoEndpoint
-                backend, endpoint = await self._dial(route)  # BackendUnreachable
+                backend, endpoint = await self._dial(route, tunnel)  # BackendUnreachable
                 entry.backend = str(endpoint)
                 if route.proxy_protocol:
                     backend.send(_who_calls(tunnel, opening))
@@ -199,6 +204,8 @@ class Inbound:
 
     def recheck(self) -> None:
         """The routes have changed: streams that would be refused now are cut."""
+        if self._ejections:
+            self._ejections.keep(one for route in self._routes().routes.values() for one in route.backends)
         for entry in list(self._journal.running):
             try:
                 self._allowed(entry.service, entry.port, entry.peer)
@@ -206,14 +213,35 @@ class Inbound:
                 if entry.pump is not None:
                     entry.pump.cut(refusal)
 
-    async def _dial(self, route: Route) -> tuple[Wire, Address]:
-        shuffled = random.sample(route.backends, len(route.backends))
-        return await dial(
-            order(shuffled, self._loads.of),
+    async def _dial(self, route: Route, tunnel: Tunnel) -> tuple[Wire, Address]:
+        """A connection to the first endpoint that takes one; who keeps failing is passed over for a while."""
+        # By what is verified: the application's own address is only what the peer says it is.
+        caller = f"{tunnel.peer.identity} {tunnel.wire.remote.host}" if route.sticky else ""
+        chosen = candidates(route, caller, load=self._loads.of, ejected=self._ejections, chance=random.random)
+        if self._ejections:
+            chosen = self._on_trial(chosen)
+        wire, endpoint = await dial(
+            chosen,
             each=self._deadlines.connect,
             total=self._deadlines.connect_total,
             allow_loopback=self._settings.allow_loopback or self._routes().allow_loopback,
+            failed=self._ejections.failed,
         )
+        if self._ejections:
+            self._ejections.succeeded(endpoint)
+        return wire, endpoint
+
+    def _on_trial(self, chosen: Iterable[Address]) -> Iterator[Address]:
+        for endpoint in chosen:
+            self._ejections.tried(endpoint)
+            yield endpoint
+
+    def _ejection_changed(self, endpoint: Address, ejected: bool) -> None:  # noqa: FBT001  # a callback's
+        if ejected:
+            self._metrics.ejections.inc()
+            log.warning("endpoint.ejected", endpoint=str(endpoint))
+        else:
+            log.info("endpoint.returned", endpoint=str(endpoint))
 
     async def _relay(self, tunnel: Tunnel, backend: Wire, entry: Entry) -> None:
         pump = Pump(tunnel, backend, self._buffers, self._deadlines.pump)

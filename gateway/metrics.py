@@ -42,6 +42,11 @@ class DataPathMetrics:
             "jackstay_reloads_total", "Files or snapshots taken over, or kept out because broken.",
             ("what", "result"), registry=registry,
         )  # fmt: skip
+        self.ejections = Counter(
+            "jackstay_ejections_total", "Endpoints passed over because connecting to them kept failing.",
+            registry=registry,
+        )  # fmt: skip
+        self.ejected = Gauge("jackstay_ejected_endpoints", "Endpoints passed over now.", registry=registry)
         self.certificate_expires = Gauge(
             "identity_cert_expiration_timestamp_seconds", "When our certificate ends.", registry=registry
         )

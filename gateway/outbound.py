@@ -142,9 +142,8 @@ class Outbound:
             raise NoEndpoint(
                 f"{target.protocol}, which the gateway to {target.service} wants, is not spoken yet"
             )
-        shuffled = random.sample(target.gateways, len(target.gateways))
         failure: Refused = NoEndpoint(f"no gateway to {target.service} is alive")
-        for address in sorted(order(shuffled, self._loads.of), key=tried.__contains__):
+        for address in sorted(order(target.gateways, self._loads.of, random.random), key=tried.__contains__):
             pool = self._pool(address, target.gateway_identity)
             try:
                 return pool, await pool.take(fresh=address in tried)

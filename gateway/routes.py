@@ -32,6 +32,12 @@ class Route:
     proxy_protocol: bool = False
     """Whether the backend is told who calls, by PROXY protocol v2."""
 
+    near: tuple[Address, ...] = ()
+    """Those of the backends that are in our own zone, or meant for it; () if nothing is known of zones."""
+
+    sticky: bool = False
+    """Whether a caller gets the same backend each time (sessionAffinity: ClientIP)."""
+
 
 @dataclass(frozen=True, slots=True)
 class RouteTable:

@@ -29,12 +29,14 @@ def routes(
     allow_loopback: bool = False,
     forbidden: AbstractSet[str] = frozenset(),
     listed: AbstractSet[Key] = frozenset(),
+    zone: str = "",
 ) -> RouteTable:
     """
     The routes of a gateway.
 
     *forbidden* are addresses that are nobody's backend: of nodes, of the API server. *listed* are
     Services that are exported, if labelled so, although they are of a sort that never is otherwise.
+    *zone* is the gateway's own: endpoints in it are preferred. "" if that is not known.
     """
     exported = {service.metadata.key: service for service in services if is_exported(service)}
     chosen = {
@@ -58,6 +60,7 @@ def routes(
                 allow_loopback=allow_loopback,
                 forbidden=forbidden,
             ),
+            zone,
         )
         for key, service in sorted(chosen.items())
         for port in service.ports
@@ -122,15 +125,19 @@ def _quoted(text: str) -> str:
     return repr(text if len(text) <= LONGEST_QUOTED else f"{text[:LONGEST_QUOTED]}…")
 
 
-def _route(service: Service, port: ServicePort, domain: str, backends: tuple[Address, ...]) -> Route:
+def _route(
+    service: Service, port: ServicePort, domain: str, zones: Mapping[Address, str], own_zone: str
+) -> Route:
     annotations = service.metadata.annotations
     return Route(
         service=remote_name(service.metadata.key, domain).lower(),
         port=port.port,
-        backends=backends,
+        backends=tuple(sorted(zones)),
         allow=allowed_identities(annotations),
         accept_bare_fin=annotations.get(marks.ACCEPT_BARE_FIN) == "true",
         proxy_protocol=annotations.get(marks.PROXY_PROTOCOL) == "v2",
+        near=tuple(sorted(backend for backend, zone in zones.items() if own_zone and zone == own_zone)),
+        sticky=service.sticky,
     )
 
 
@@ -142,9 +149,10 @@ def _backends(
     any_target: bool,
     allow_loopback: bool,
     forbidden: AbstractSet[str],
-) -> tuple[Address, ...]:
-    found = {
-        Address(ip, number)
+) -> Mapping[Address, str]:
+    """The ready endpoints, each with its zone; "" where that is not known."""
+    return {
+        Address(ip, number): endpoint.zone
         for part in parts
         for number in _numbers(port, part.ports)
         for endpoint in part.endpoints
@@ -152,7 +160,6 @@ def _backends(
         for ip in endpoint.addresses
         if ip not in forbidden and is_ip(ip) and refused_range(ip, allow_loopback=allow_loopback) is None
     }
-    return tuple(sorted(found))
 
 
 def _numbers(port: ServicePort, ports: Iterable[EndpointPort]) -> Iterator[int]:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from gateway.balance import Loads, order
 from gateway.files import InvalidFile, read_routes, read_targets
 from gateway.policy import matches, may_use
 from gateway.routes import Route, RouteTable, Target
@@ -38,17 +37,6 @@ def test_nobody_everybody_and_those_who_are_listed() -> None:
     assert not may_use(WEB, route(()))
     assert may_use(WEB, route((GATEWAY, WEB)))
     assert not may_use(WEB, route((GATEWAY,)))
-
-
-def test_the_less_loaded_of_the_first_two_comes_first_then_all_others() -> None:
-    endpoints = [Address("10.0.0.1", port) for port in (1, 2, 3, 4)]
-    loads = Loads()
-    with loads.counted(endpoints[0]), loads.counted(endpoints[0]), loads.counted(endpoints[1]):
-        assert list(order(endpoints, loads.of)) == [endpoints[1], endpoints[0], endpoints[2], endpoints[3]]
-        assert loads.of(endpoints[0]) == 2
-    assert list(order(endpoints, loads.of)) == endpoints
-    assert list(order([], loads.of)) == []
-    assert list(order(endpoints[:1], loads.of)) == endpoints[:1]
 
 
 ROUTES = f"""

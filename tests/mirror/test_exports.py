@@ -196,3 +196,28 @@ def test_services_keep_apart() -> None:
         "b.web.svc.cluster.local": (Address("10.0.0.1", 9000),),
     }
     assert Key("web", "b") != Key("test", "b")
+
+
+def test_pods_of_our_own_zone_are_the_near_ones() -> None:
+    slices = part(pod("10.0.0.7", zone="a"), pod("10.0.0.8", zone="b"), pod("10.0.0.9"))
+
+    def near(zone: str) -> list[str]:
+        found = exported(service(), slices, zone=zone).find(NAME, 9898)
+        assert found is not None
+        assert [one.host for one in found.backends] == ["10.0.0.7", "10.0.0.8", "10.0.0.9"]
+        return [one.host for one in found.near]
+
+    assert near("a") == ["10.0.0.7"]
+    assert near("c") == []
+    assert near("") == []  # nothing is known of ours: that an endpoint's is not known either is no reason
+
+
+@pytest.mark.parametrize(("affinity", "sticky"), [("ClientIP", True), ("None", False), (None, False)])
+def test_session_affinity_is_honoured(affinity: str | None, sticky: bool) -> None:
+    spec = {"sessionAffinity": affinity} if affinity else {}
+    raw = service().to_dict()
+    found = exported(Service.from_dict({**raw, "spec": {**raw["spec"], **spec}}), part(pod())).find(
+        NAME, 9898
+    )
+    assert found is not None
+    assert found.sticky is sticky
