@@ -46,6 +46,8 @@ class Peer:
     """When the first certificate of its chain ends, the anchor's included."""
     chain: tuple[bytes, ...] = field(repr=False)
     """What it sent, leaf first."""
+    not_before: datetime = field(repr=False)
+    """When the last certificate of its chain begins, the anchor's included."""
 
 
 def peer_chain(tls: ssl.SSLObject | ssl.SSLSocket) -> list[bytes]:
@@ -79,8 +81,13 @@ def verify(chain: Sequence[bytes], bundle: TrustBundle, *, role: Role, at: datet
         profile.check(path, role)
     except InvalidCertificate as error:
         raise Untrusted(str(error)) from error
-    not_after = min(link.not_valid_after_utc for link in path)
-    return Peer(found.identity.dns_name, found.spiffe, not_after, tuple(chain))
+    return Peer(
+        found.identity.dns_name,
+        found.spiffe,
+        not_after=min(link.not_valid_after_utc for link in path),
+        chain=tuple(chain),
+        not_before=max(link.not_valid_before_utc for link in path),
+    )
 
 
 def _path(
