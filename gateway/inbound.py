@@ -9,7 +9,6 @@ nothing here can be led to an address that the routes do not contain.
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -21,7 +20,7 @@ from gateway.balance import Loads, order
 from gateway.buffers import Buffers
 from gateway.channel import Channel
 from gateway.dial import dial
-from gateway.handshake import Secured
+from gateway.handshake import Secured, Threads
 from gateway.journal import Entry, Journal
 from gateway.lingering import Lingering
 from gateway.messages import Opening
@@ -59,7 +58,7 @@ class Inbound:
         *,
         generation: Callable[[], Generation],
         routes: Callable[[], RouteTable],
-        threads: Executor,
+        threads: Threads,
         lingering: Lingering,
         metrics: DataPathMetrics,
     ) -> None:
@@ -118,10 +117,14 @@ class Inbound:
         """The handshake. Nothing is allocated for a peer that has not sent a byte."""
         async with _deadline(self._deadlines.first_byte, "the first byte"):
             await wire.until_readable()
-        started = asyncio.get_running_loop().time()
-        async with _deadline(self._deadlines.handshake, "the end of the handshake"):
-            secured = await handshake.accept(wire, self._generation(), self._threads)
-        self._metrics.handshake("ok", asyncio.get_running_loop().time() - started)
+        loop, patience = asyncio.get_running_loop(), self._deadlines.handshake
+        started = loop.time()
+        try:
+            async with asyncio.timeout(patience):
+                secured = await handshake.accept(wire, self._generation, self._threads)
+        except TimeoutError:
+            raise TooSlow(f"the end of the handshake has not come within {patience:g} s") from None
+        self._metrics.handshake("ok", loop.time() - started)
         return secured
 
     @asynccontextmanager

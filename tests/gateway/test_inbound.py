@@ -16,6 +16,7 @@ from tests.support.pki import Pki
 
 PKI = Pki.make()
 IDENTITY = PKI.identity(GATEWAY).dns_name
+OURS = PKI.generation(CLIENT, bundle=PKI.bundle)
 FIRST_FRAME = 0.3
 """Seconds."""
 
@@ -31,7 +32,7 @@ async def tunnel_to(address: Address) -> Tunnel:
     """A tunnel that has said PING as soon as the gateway began to wait for that, and then nothing more."""
     buffers = Buffers()
     wire = await connect(address, timeout=5)
-    secured = await handshake.connect(wire, PKI.generation(CLIENT, bundle=PKI.bundle), IDENTITY, None)
+    secured = await handshake.connect(wire, lambda: OURS, IDENTITY, None)
     tunnel = Tunnel(Channel(wire, secured.engine, buffers, secured.unread), secured.peer, "client")
     tunnel.start()
     verified_at = time.monotonic() + 0.02

@@ -6,12 +6,12 @@ A gateway in this process, for its door alone: real sockets and handshakes, noth
 """
 
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 
 from gateway.current import Current
+from gateway.handshake_queue import HandshakeThreads
 from gateway.inbound import Inbound
 from gateway.lingering import Lingering
 from gateway.listener import Listener, listening_socket
@@ -27,7 +27,7 @@ from tests.support.pki import Pki
 async def open_gateway(pki: Pki, settings: InboundSettings | None = None) -> AsyncIterator[Address]:
     """Where it listens; it shows a certificate of *pki*, and lets in whom the anchors of that vouch for."""
     metrics = DataPathMetrics(CollectorRegistry(), "inbound")
-    with ThreadPoolExecutor(2) as threads:
+    with HandshakeThreads(2) as threads:
         async with Lingering() as lingering:
             inbound = Inbound(
                 settings or InboundSettings(),
