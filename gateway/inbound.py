@@ -96,6 +96,11 @@ class Inbound:
                 opening = await self._next_opening(tunnel)  # PeerGone, TooSlow, Draining
                 await self._stream(tunnel, opening)
 
+    def silent(self, wire: Wire) -> None:
+        """A peer has connected, and not sent a byte in time. Nothing was made for it."""
+        self._refused(wire, TooSlow(f"the first byte has not come within {self._deadlines.first_byte:g} s"))
+        wire.close()
+
     async def _stream(self, tunnel: Tunnel, opening: Opening) -> None:
         """One stream; what a stage may refuse stands beside it. The tunnel outlives a refusal."""
         try:
@@ -114,9 +119,7 @@ class Inbound:
                 await tunnel.until_free()
 
     async def _secure(self, wire: Wire) -> Secured:
-        """The handshake. Nothing is allocated for a peer that has not sent a byte."""
-        async with _deadline(self._deadlines.first_byte, "the first byte"):
-            await wire.until_readable()
+        """The handshake of a peer that has sent its first byte."""
         loop, patience = asyncio.get_running_loop(), self._deadlines.handshake
         started = loop.time()
         try:

@@ -75,6 +75,8 @@ async def inbound_server(
                 most=settings.most_connections,
                 refused=lambda refusal: metrics.refused(refusal.reason),
                 failed=metrics.defect,
+                silent=inbound.silent,
+                first_byte=settings.deadlines.first_byte,
             )
         )
         local = _local_routes(inbound.running, stopping)
