@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 
@@ -44,6 +45,7 @@ _NAME = re.compile(r"(?=.{1,254}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.
 """What a resolver can be asked for; longer labels, or empty ones, it answers with an odd error."""
 
 
+@lru_cache(maxsize=1024)  # asked of the same few with every connection, and not cheap
 def is_ip(host: str) -> bool:
     """Whether *host* is an address rather than a name."""
     try:
@@ -53,6 +55,7 @@ def is_ip(host: str) -> bool:
     return True
 
 
+@lru_cache(maxsize=1024)
 def refused_range(ip: str, *, allow_loopback: bool) -> str | None:
     """
     Why *ip* may be nobody's backend or gateway, or None.
