@@ -28,6 +28,7 @@ from gateway.metrics import DataPathMetrics
 from gateway.policy import may_use
 from gateway.pump import Ending, Pump
 from gateway.refusals import (
+    Crowded,
     Draining,
     NoEndpoint,
     NotAllowed,
@@ -83,7 +84,11 @@ class Inbound:
     async def serve(self, wire: Wire) -> None:
         """One connection of a peer: let it in, then stream after stream until either side ends it."""
         try:
-            secured = await self._secure(wire)  # PeerUntrusted, ProtocolViolation, TooSlow, PeerGone
+            secured = await self._secure(wire)  # PeerUntrusted, ProtocolViolation, TooSlow, PeerGone, Crowded
+        except Crowded as refusal:
+            self._refused(wire, refusal)
+            wire.reset()  # there are many of them, and nothing was said that could be read
+            return
         except Refused as refusal:
             self._refused(wire, refusal)
             await wire.linger()  # time for the alert to be read
