@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Self
 
 from certs import fitness, pem
+from certs.chain_cache import VerifiedChains
 from certs.credentials import Credentials, InvalidCredentials
 from certs.trust_bundle import InvalidTrustBundle, TrustBundle
 
@@ -28,6 +29,8 @@ class Generation:
     bundle: TrustBundle
     server: ssl.SSLContext = field(repr=False, compare=False)
     client: ssl.SSLContext = field(repr=False, compare=False)
+    chains: VerifiedChains = field(repr=False, compare=False)
+    """Who else has shown a chain to this generation."""
 
     @classmethod
     def build(
@@ -46,7 +49,7 @@ class Generation:
             server.set_alpn_protocols(list(alpn_server))
         if alpn_client:
             client.set_alpn_protocols(list(alpn_client))
-        return cls(number, credentials, bundle, server, client)
+        return cls(number, credentials, bundle, server, client, VerifiedChains(bundle))
 
 
 def load(

@@ -2,27 +2,35 @@
 The mutual-TLS handshake, with all three layers of verification, off the event loop.
 
 A handshake costs a hundred times more than a chunk of data, most of it without the GIL, so its steps
-run in a small thread pool. While a step is out the loop touches neither the engine nor its BIOs, and
-a deadline waits for the step to come back. A peer is let through only by a `Peer`, which only
-`certs.verification` makes.
+run in a few threads, in the order of `handshake_queue`. While a step is out the loop touches neither the
+engine nor its BIOs, and a deadline waits for the step to come back. A peer is let through only by a
+`Peer`, which only `certs.verification` makes.
+
+Anchors may change while a handshake is under way: the generation is chosen when its engine is made, and
+a peer is let in under the one that holds when it is complete.
 """
 
 import asyncio
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TypeVar
+from functools import partial
+from typing import TypeAlias, TypeVar
 
 from certs.generation import Generation
-from certs.verification import Peer, Role, Untrusted, peer_chain, verify
+from certs.verification import Peer, Role, Untrusted, peer_chain
 from gateway.frames import ALPN
+from gateway.handshake_queue import HandshakeThreads
 from gateway.refusals import Distrusted, PeerGone, PeerUntrusted, ProtocolViolation, by_alert
-from gateway.tls_engine import TlsEngine
+from gateway.tls_engine import HANDSHAKE_BUDGET, HandshakeTooLong, TlsEngine, whole_record
 from gateway.wire import Wire
 
 _T = TypeVar("_T")
+
+Threads: TypeAlias = HandshakeThreads | Executor | None
+"""Where handshakes are computed. None is the event loop's own threads, for who makes few of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,62 +43,82 @@ class Secured:
     """Ciphertext that came behind the handshake: the peer's first data."""
 
 
-async def accept(wire: Wire, generation: Generation, threads: Executor | None) -> Secured:
+async def accept(wire: Wire, generation: Callable[[], Generation], threads: Threads) -> Secured:
     """
     Let a client in, or not.
 
-    Raises PeerUntrusted, Distrusted (by the peer), ProtocolViolation (no TLS, no protocol of ours) and
-    PeerGone; the caller sets the deadline and closes the wire. The peer has been sent its alert.
+    Raises PeerUntrusted, Distrusted (by the peer), ProtocolViolation (no TLS, no protocol of ours),
+    PeerGone and Crowded; the caller sets the deadline and closes the wire. The peer has been sent its alert.
     """
-    engine = TlsEngine(generation.server, server_name=None)
-    return await _Handshake(wire, engine, generation, "client", threads).run()
+    return await _Handshake(wire, generation, None, threads).run()
 
 
-async def connect(wire: Wire, generation: Generation, identity: str, threads: Executor | None) -> Secured:
+async def connect(
+    wire: Wire, generation: Callable[[], Generation], identity: str, threads: Threads
+) -> Secured:
     """
     Show ourselves to the server at the other end, which must be *identity*. Raises like `accept`.
 
     In TLS 1.3 a client has finished before the server has judged it: only the first answer
     proves that we were let in.
     """
-    engine = TlsEngine(generation.client, server_name=identity)
-    secured = await _Handshake(wire, engine, generation, "server", threads).run()
+    secured = await _Handshake(wire, generation, identity, threads).run()
     if secured.peer.identity != identity:
         raise PeerUntrusted(f"the other end is {secured.peer.identity}, and not {identity}")
     return secured
 
 
-@dataclass(frozen=True, slots=True)
 class _Handshake:
-    wire: Wire
-    engine: TlsEngine
-    generation: Generation
-    role: Role  # what the peer is
-    threads: Executor | None
+    """One handshake. While a step of it is out, nothing here is touched and the wire is not read."""
+
+    __slots__ = ("_current", "_engine", "_generation", "_received", "_server_name", "_threads", "_wire")
+
+    def __init__(
+        self, wire: Wire, generation: Callable[[], Generation], server_name: str | None, threads: Threads
+    ) -> None:
+        """As the client of *server_name*, or with None as the server."""
+        self._wire = wire
+        self._current = generation
+        self._server_name = server_name
+        self._threads = threads
+        self._received = 0
+        # Made by the first step: who waits for its turn costs no more than its ClientHello.
+        self._generation: Generation | None = None
+        self._engine: TlsEngine | None = None
 
     async def run(self) -> Secured:
         # A server waits for the ClientHello, a client begins by making it.
-        unread = await self._receive() if self.role == "client" else b""
+        unread = await self._receive(b"") if self._server_name is None else b""
         while True:
             peer, taken = await self._step(unread)
             unread = unread[taken:]
             if peer is not None:
-                return Secured(self.engine, peer, unread)
-            unread += await self._receive()
+                break
+            unread = await self._receive(unread)
+        peer = await self._still_trusted(peer)
+        assert self._engine is not None
+        return Secured(self._engine, peer, unread)
 
-    async def _receive(self) -> bytes:
-        try:
-            fresh = await self.wire.receive()
-        except OSError as error:
-            raise PeerGone(f"the connection broke during the handshake: {error.strerror}") from error
-        if not fresh:
-            raise PeerGone("the connection ended during the handshake")
-        return fresh
+    async def _receive(self, unread: bytes) -> bytes:
+        """*unread* and what comes behind it, up to a whole record. Of the rest the kernel takes care."""
+        while True:
+            if not (room := HANDSHAKE_BUDGET - self._received):
+                raise HandshakeTooLong(f"a handshake of more than {HANDSHAKE_BUDGET} bytes")
+            try:
+                fresh = await self._wire.receive(room)
+            except OSError as error:
+                raise PeerGone(f"the connection broke during the handshake: {error.strerror}") from error
+            if not fresh:
+                raise PeerGone("the connection ended during the handshake")
+            self._received += len(fresh)
+            unread += fresh
+            if whole_record(memoryview(unread)):  # no work for a thread before that
+                return unread
 
     async def _step(self, ciphertext: bytes) -> tuple[Peer | None, int]:
         """One job for the threads, and what it left to be sent, an alert included."""
         try:
-            return await in_thread(self.threads, lambda: self._advance(ciphertext))
+            return await self._in_turn(lambda: self._advance(ciphertext))
         except ssl.SSLCertVerificationError as error:
             raise PeerUntrusted(f"TLS: {error.verify_message}") from error
         except ssl.SSLError as error:
@@ -98,18 +126,44 @@ class _Handshake:
         except Untrusted as error:
             raise PeerUntrusted(str(error)) from error
         finally:
-            if waiting := self.engine.outgoing():
-                self.wire.send(waiting)
+            if self._engine is not None and (waiting := self._engine.outgoing()):
+                self._wire.send(waiting)
+
+    async def _in_turn(self, work: Callable[[], _T]) -> _T:
+        if isinstance(self._threads, HandshakeThreads):
+            return await self._threads.run(work, begun=self._engine is not None)
+        return await in_thread(self._threads, work)
 
     def _advance(self, ciphertext: bytes) -> tuple[Peer | None, int]:
         """In a thread: feed, go on, and if that completes it, look at the peer twice more."""
-        complete, taken = self.engine.shake_hands(ciphertext)
+        if (engine := self._engine) is None:
+            self._generation = generation = self._current()
+            context = generation.server if self._server_name is None else generation.client
+            self._engine = engine = TlsEngine(context, server_name=self._server_name)
+        complete, taken = engine.shake_hands(ciphertext)
         if not complete:
             return None, taken
-        if self.engine.alpn != ALPN:
+        if engine.alpn != ALPN:
             raise ProtocolViolation(f"the other end does not speak {ALPN}")
-        chain = peer_chain(self.engine.tls)
-        return verify(chain, self.generation.bundle, role=self.role, at=datetime.now(UTC)), taken
+        return self._verified(peer_chain(engine.tls)), taken
+
+    def _verified(self, chain: Sequence[bytes]) -> Peer:
+        assert self._generation is not None
+        role: Role = "client" if self._server_name is None else "server"
+        return self._generation.chains.verify(chain, role=role, at=datetime.now(UTC))
+
+    async def _still_trusted(self, peer: Peer) -> Peer:
+        """*peer*, if the anchors that hold now vouch for it too. Raises PeerUntrusted."""
+        while True:
+            before, now = self._generation, self._current()
+            assert before is not None
+            if now.bundle.digest == before.bundle.digest:
+                return peer
+            self._generation = now
+            try:
+                peer = await self._in_turn(partial(self._verified, peer.chain))
+            except Untrusted as error:
+                raise PeerUntrusted(str(error)) from error
 
 
 def _refusal(error: ssl.SSLError) -> PeerUntrusted | Distrusted | ProtocolViolation:

@@ -9,7 +9,6 @@ nothing here can be led to an address that the routes do not contain.
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from concurrent.futures import Executor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
@@ -22,7 +21,7 @@ from gateway.buffers import Buffers
 from gateway.channel import Channel
 from gateway.dial import dial
 from gateway.ejection import Ejections
-from gateway.handshake import Secured
+from gateway.handshake import Secured, Threads
 from gateway.journal import Entry, Journal
 from gateway.lingering import Lingering
 from gateway.messages import Opening
@@ -30,6 +29,7 @@ from gateway.metrics import DataPathMetrics
 from gateway.policy import may_use
 from gateway.pump import Ending, Pump
 from gateway.refusals import (
+    Crowded,
     Draining,
     NoEndpoint,
     NotAllowed,
@@ -60,7 +60,7 @@ class Inbound:
         *,
         generation: Callable[[], Generation],
         routes: Callable[[], RouteTable],
-        threads: Executor,
+        threads: Threads,
         lingering: Lingering,
         metrics: DataPathMetrics,
     ) -> None:
@@ -89,7 +89,11 @@ class Inbound:
     async def serve(self, wire: Wire) -> None:
         """One connection of a peer: let it in, then stream after stream until either side ends it."""
         try:
-            secured = await self._secure(wire)  # PeerUntrusted, ProtocolViolation, TooSlow, PeerGone
+            secured = await self._secure(wire)  # PeerUntrusted, ProtocolViolation, TooSlow, PeerGone, Crowded
+        except Crowded as refusal:
+            self._refused(wire, refusal)
+            wire.reset()  # there are many of them, and nothing was said that could be read
+            return
         except Refused as refusal:
             self._refused(wire, refusal)
             await wire.linger()  # time for the alert to be read
@@ -101,6 +105,11 @@ class Inbound:
             while True:
                 opening = await self._next_opening(tunnel)  # PeerGone, TooSlow, Draining
                 await self._stream(tunnel, opening)
+
+    def silent(self, wire: Wire) -> None:
+        """A peer has connected, and not sent a byte in time. Nothing was made for it."""
+        self._refused(wire, TooSlow(f"the first byte has not come within {self._deadlines.first_byte:g} s"))
+        wire.close()
 
     async def _stream(self, tunnel: Tunnel, opening: Opening) -> None:
         """One stream; what a stage may refuse stands beside it. The tunnel outlives a refusal."""
@@ -120,13 +129,15 @@ class Inbound:
                 await tunnel.until_free()
 
     async def _secure(self, wire: Wire) -> Secured:
-        """The handshake. Nothing is allocated for a peer that has not sent a byte."""
-        async with _deadline(self._deadlines.first_byte, "the first byte"):
-            await wire.until_readable()
-        started = asyncio.get_running_loop().time()
-        async with _deadline(self._deadlines.handshake, "the end of the handshake"):
-            secured = await handshake.accept(wire, self._generation(), self._threads)
-        self._metrics.handshake("ok", asyncio.get_running_loop().time() - started)
+        """The handshake of a peer that has sent its first byte."""
+        loop, patience = asyncio.get_running_loop(), self._deadlines.handshake
+        started = loop.time()
+        try:
+            async with asyncio.timeout(patience):
+                secured = await handshake.accept(wire, self._generation, self._threads)
+        except TimeoutError:
+            raise TooSlow(f"the end of the handshake has not come within {patience:g} s") from None
+        self._metrics.handshake("ok", loop.time() - started)
         return secured
 
     @asynccontextmanager

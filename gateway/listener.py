@@ -1,6 +1,7 @@
 """Accepting connections: one task for each, a bound on their number, and calm when descriptors run out."""
 
 import asyncio
+import contextlib
 import errno
 import socket
 from collections.abc import Awaitable, Callable
@@ -10,7 +11,8 @@ from typing import Self
 import structlog
 
 from gateway.refusals import OverLimit, Refused
-from gateway.wire import Wire, accepted, set_options
+from gateway.waiting_room import WaitingRoom
+from gateway.wire import Wire, accepted, address_of, set_options
 from process.address import Address
 
 log = structlog.get_logger()
@@ -54,10 +56,16 @@ class Listener:
         most: int,
         refused: Callable[[Refused], None],
         failed: Callable[[], None],
+        silent: Callable[[Wire], None] | None = None,
+        first_byte: float = 0.0,
     ) -> None:
         """
         *serve* owns the wire that it is given, also when it is cancelled. *most* connections at
         once; *refused* and *failed* count what was not served.
+
+        With *silent*, a connection is served from its first byte on; *silent* takes over the wire of
+        one that has sent none within *first_byte* seconds. Up to *most* wait for theirs, beside those
+        that are served.
         """
         self._sock = sock
         host, port, *_ = sock.getsockname()
@@ -69,9 +77,18 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._resting: asyncio.TimerHandle | None = None
+        self._room = (
+            WaitingRoom(
+                first_byte,
+                arrived=lambda sock, remote: self._begin(Wire(sock, address_of(remote))),
+                silent=lambda sock, remote: silent(Wire(sock, address_of(remote))),
+            )
+            if silent is not None
+            else None
+        )
 
     def __repr__(self) -> str:
-        return f"<Listener {self.address} connections={len(self._tasks)}>"
+        return f"<Listener {self.address} connections={self.connections}>"
 
     async def __aenter__(self) -> Self:
         self._loop.add_reader(self._sock.fileno(), self._accept)
@@ -81,6 +98,8 @@ class Listener:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop_accepting()
+        if self._room is not None:
+            self._room.close()
         for task in self._tasks:
             task.cancel()
         if self._tasks:
@@ -88,7 +107,8 @@ class Listener:
 
     @property
     def connections(self) -> int:
-        return len(self._tasks)
+        """Those that are served, and those that have not sent a byte."""
+        return len(self._tasks) + len(self._room or ())
 
     def stop_accepting(self) -> None:
         """Serve what has been accepted by the kernel already, then close the door. May be repeated."""
@@ -102,8 +122,13 @@ class Listener:
 
     async def until_idle(self, timeout: float) -> None:
         """Return when no connection is left, or after *timeout* seconds."""
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=timeout)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                while self.connections:
+                    if self._room is not None:
+                        await self._room.until_empty()
+                    if self._tasks:
+                        await asyncio.wait(self._tasks)
 
     def _accept(self, most: int = _ACCEPTS_A_WAKE) -> None:
         for _ in range(most):
@@ -116,14 +141,25 @@ class Listener:
                     self._rest(error)
                     return
                 continue  # the peer has gone again before we took it
-            wire = accepted(sock, remote)
-            if len(self._tasks) >= self._most:
-                self._refused(OverLimit(f"{self._most} connections are open already"))
-                wire.reset()
-                continue
-            task = self._loop.create_task(self._guarded(wire))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            if self._room is None:
+                self._begin(accepted(sock, remote))
+            elif max(len(self._room), len(self._tasks)) >= self._most:
+                self._refuse(accepted(sock, remote))
+            else:
+                sock.setblocking(False)
+                self._room.add(sock, remote)
+
+    def _begin(self, wire: Wire) -> None:
+        if len(self._tasks) >= self._most:
+            self._refuse(wire)
+            return
+        task = self._loop.create_task(self._guarded(wire))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _refuse(self, wire: Wire) -> None:
+        self._refused(OverLimit(f"{self._most} connections are open already"))
+        wire.reset()
 
     def _rest(self, error: OSError) -> None:
         """No descriptor left: those who wait stay in the backlog while we look again later."""

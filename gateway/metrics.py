@@ -30,12 +30,12 @@ class DataPathMetrics:
             "jackstay_handshakes_total", "Handshakes by result: ok, or why not.",
             ("direction", "result"), registry=registry,
         )  # fmt: skip
-        self._handshake_seconds = Histogram(
+        handshake_seconds = Histogram(
             "jackstay_handshake_seconds", "Duration of handshakes that succeeded.",
             ("direction",), buckets=WAITS, registry=registry,
         )  # fmt: skip
-        self._tunnels = Gauge("jackstay_tunnels", "Tunnels open now.", ("direction",), registry=registry)
-        self._tunnels_opened = Counter(
+        tunnels = Gauge("jackstay_tunnels", "Tunnels open now.", ("direction",), registry=registry)
+        tunnels_opened = Counter(
             "jackstay_tunnels_opened_total", "Tunnels made.", ("direction",), registry=registry
         )
         self._reloads = Counter(
@@ -56,6 +56,11 @@ class DataPathMetrics:
         registry.register(self._streams)
         for reason in Reason:
             self._refused.labels(direction, reason)
+        # Looking a label set up costs more than counting: these are asked for with every connection.
+        self._on_handshake = self._handshakes.labels(direction, "ok")
+        self._on_handshake_seconds = handshake_seconds.labels(direction)
+        self._on_tunnels = tunnels.labels(direction)
+        self._on_tunnel_opened = tunnels_opened.labels(direction)
 
     def stream_opened(self) -> None:
         self._streams.opened += 1
@@ -72,19 +77,19 @@ class DataPathMetrics:
         self.refused(Reason.INTERNAL)
 
     def handshake(self, result: str, seconds: float | None = None) -> None:
-        self._handshakes.labels(self._direction, result).inc()
+        (self._on_handshake if result == "ok" else self._handshakes.labels(self._direction, result)).inc()
         if seconds is not None:
-            self._handshake_seconds.labels(self._direction).observe(seconds)
+            self._on_handshake_seconds.observe(seconds)
 
     def stream_ready(self, seconds: float) -> None:
         self._streams.ready(seconds)
 
     def tunnel_opened(self) -> None:
-        self._tunnels_opened.labels(self._direction).inc()
-        self._tunnels.labels(self._direction).inc()
+        self._on_tunnel_opened.inc()
+        self._on_tunnels.inc()
 
     def tunnel_closed(self) -> None:
-        self._tunnels.labels(self._direction).dec()
+        self._on_tunnels.dec()
 
     def certificate(self, generation: Generation | None) -> None:
         """A generation of our certificate was taken over; None for one that was not."""

@@ -9,7 +9,6 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable
-from concurrent.futures import Executor
 from types import TracebackType
 from typing import Self
 
@@ -19,6 +18,7 @@ from certs.generation import Generation
 from gateway.balance import Loads, order
 from gateway.buffers import Buffers
 from gateway.frames import ALPN
+from gateway.handshake import Threads
 from gateway.journal import Entry, Journal
 from gateway.lingering import Lingering
 from gateway.messages import Opening
@@ -49,7 +49,7 @@ class Outbound:
         settings: OutboundSettings,
         *,
         generation: Callable[[], Generation],
-        threads: Executor,
+        threads: Threads,
         lingering: Lingering,
         metrics: DataPathMetrics,
     ) -> None:
@@ -179,7 +179,7 @@ class Outbound:
     async def _connect(self, address: Address, identity: str) -> Tunnel:
         started = asyncio.get_running_loop().time()
         try:
-            tunnel = await self._client.connect(address, identity, self._generation())
+            tunnel = await self._client.connect(address, identity, self._generation)
         except BackendUnreachable:
             raise
         except Refused as refusal:

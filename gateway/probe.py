@@ -25,7 +25,7 @@ async def ping(address: Address, identity: str, generation: Generation, *, timeo
     client = TunnelClient(None, Buffers(), Deadlines(), allow_loopback=True)
     try:
         async with asyncio.timeout(timeout):
-            tunnel = await client.connect(address, identity, generation)
+            tunnel = await client.connect(address, identity, lambda: generation)
             try:
                 asked = loop.time()
                 await tunnel.ping()

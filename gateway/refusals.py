@@ -65,6 +65,12 @@ class OverLimit(Refused):
     reason = Reason.LIMIT
 
 
+class Crowded(Refused):
+    """More handshakes wait than can be computed in time, and this one has waited for too long."""
+
+    reason = Reason.LIMIT
+
+
 class TooSlow(Refused):
     """A wait has reached its deadline."""
 

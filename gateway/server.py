@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from certs.files import CertificateFiles
 from gateway.current import Current
 from gateway.doors import Doors
+from gateway.handshake_queue import HandshakeThreads
 from gateway.inbound import Inbound
 from gateway.journal import Entry
 from gateway.lingering import Lingering
@@ -26,7 +26,7 @@ from process.admin import AdminServer, Handler, Readiness
 
 log = structlog.get_logger()
 
-_HANDSHAKE_THREADS = 2
+_HANDSHAKE_THREADS = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +75,8 @@ async def inbound_server(
                 most=settings.most_connections,
                 refused=lambda refusal: metrics.refused(refusal.reason),
                 failed=metrics.defect,
+                silent=inbound.silent,
+                first_byte=settings.deadlines.first_byte,
             )
         )
         local = _local_routes(inbound.running, stopping)
@@ -168,10 +170,8 @@ def _announcing(
     return follow
 
 
-def _threads(stack: AsyncExitStack) -> ThreadPoolExecutor:
-    return stack.enter_context(
-        ThreadPoolExecutor(max_workers=_HANDSHAKE_THREADS, thread_name_prefix="handshake")
-    )
+def _threads(stack: AsyncExitStack) -> HandshakeThreads:
+    return stack.enter_context(HandshakeThreads(_HANDSHAKE_THREADS))
 
 
 def _local_routes(running: Iterable[Entry], stopping: asyncio.Event) -> dict[tuple[str, str], Handler]:

@@ -3,9 +3,9 @@ One TLS 1.3 connection as bytes in, bytes out: `ssl.SSLObject` between two memor
 
 Both event loops' own TLS transports close the whole connection when one direction ends, so a client
 that half-closes loses its answer, and they drop the alert that says why a handshake failed. This
-engine does neither. It is fed one whole TLS record at a time, from the first byte on: what comes out
-of a record is then known exactly, a peer that sends records without data is noticed, and ciphertext
-that is not wanted yet stays outside (`unwrap` would lose it).
+engine does neither. It is fed whole TLS records, from the first byte on, and after the handshake one at
+a time: what comes out of a record is then known exactly, a peer that sends records without data is
+noticed, and ciphertext that is not wanted yet stays outside (`unwrap` would lose it).
 
 Not thread-safe: while a handshake step runs in a thread nothing else may touch the engine.
 """
@@ -70,29 +70,30 @@ class TlsEngine:
 
     def shake_hands(self, ciphertext: bytes) -> tuple[bool, int]:
         """
-        Go on with the handshake, with whole records from the start of *ciphertext*.
+        Go on with the handshake, with the whole records at the start of *ciphertext*.
 
         Returns whether it is complete and how many bytes were taken: what follows a complete
         handshake is data and is not touched. Raises ssl.SSLError for a peer that OpenSSL refuses
-        (the alert is then in `outgoing`) and ProtocolViolation for bytes that are not TLS.
-        Takes milliseconds of CPU, most of them without the GIL.
+        (the alert is then in `outgoing`) and ProtocolViolation for bytes that are not TLS, or more
+        than an honest handshake has. Takes milliseconds of CPU, most of them without the GIL.
         """
-        taken = 0
-        while True:
-            try:
-                self._tls.do_handshake()
-            except ssl.SSLWantReadError:
-                pass
-            else:
-                return True, taken
-            length = whole_record(memoryview(ciphertext)[taken:])
-            if not length:
-                return False, taken
-            self._fed += length
-            if self._fed > HANDSHAKE_BUDGET:
-                raise HandshakeTooLong(f"a handshake of more than {HANDSHAKE_BUDGET} bytes")
-            self._incoming.write(ciphertext[taken : taken + length])
-            taken += length
+        taken = whole_records(memoryview(ciphertext), HANDSHAKE_BUDGET - self._fed)
+        # All at once, since each call gives up the GIL and fights for it. OpenSSL reads no further
+        # than it must: what it leaves behind a complete handshake is taken out again.
+        self._incoming.write(ciphertext[:taken])
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            self._fed += taken
+            self._check_budget(ciphertext[taken : taken + RECORD_HEADER])
+            return False, taken
+        return True, taken - len(self._incoming.read())
+
+    def _check_budget(self, header: bytes) -> None:
+        """Raises HandshakeTooLong if the record that begins with *header* is over what is left."""
+        more = RECORD_HEADER + (header[3] << 8 | header[4]) if len(header) == RECORD_HEADER else len(header)
+        if self._fed + more > HANDSHAKE_BUDGET:
+            raise HandshakeTooLong(f"a handshake of more than {HANDSHAKE_BUDGET} bytes")
 
     def decrypt(self, ciphertext: memoryview, into: memoryview) -> tuple[int, int]:
         """
@@ -159,6 +160,14 @@ class TlsEngine:
             raise ProtocolViolation(f"{MAX_EMPTY_RECORDS} records in a row without data")
         if self.answers.pending > _OUTPUT_CAUSED_BY_READING:
             raise ProtocolViolation("records that want more answers than they are worth")
+
+
+def whole_records(ciphertext: memoryview, most: int) -> int:
+    """The length of the TLS records that are whole at the start of *ciphertext*, *most* bytes of them."""
+    taken = 0
+    while (length := whole_record(ciphertext[taken:])) and taken + length <= most:
+        taken += length
+    return taken
 
 
 def whole_record(ciphertext: memoryview) -> int:

@@ -1,7 +1,7 @@
 """Making a tunnel to a gateway."""
 
 import asyncio
-from concurrent.futures import Executor
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from certs.generation import Generation
@@ -9,6 +9,7 @@ from gateway import handshake
 from gateway.buffers import Buffers
 from gateway.channel import Channel
 from gateway.dial import dial
+from gateway.handshake import Threads
 from gateway.refusals import TooSlow
 from gateway.settings import Deadlines
 from gateway.tunnel import Tunnel
@@ -19,14 +20,14 @@ from process.address import Address
 class TunnelClient:
     """What is needed to make tunnels; without any state of its own."""
 
-    threads: Executor | None
+    threads: Threads
     """Where handshakes are computed; None is the event loop's own."""
 
     buffers: Buffers
     deadlines: Deadlines
     allow_loopback: bool
 
-    async def connect(self, address: Address, identity: str, generation: Generation) -> Tunnel:
+    async def connect(self, address: Address, identity: str, generation: Callable[[], Generation]) -> Tunnel:
         """
         A tunnel to *address*, whose certificate says *identity*, and which has let us in.
 

@@ -89,7 +89,7 @@ class Wire:
     @property
     def local(self) -> Address:
         """Our own end. Raises OSError once the wire is closed."""
-        return _address(self._sock.getsockname())
+        return address_of(self._sock.getsockname())
 
     @property
     def held(self) -> int:
@@ -377,10 +377,10 @@ async def resolve(address: Address) -> tuple[Address, ...]:
         )
     except UnicodeError as error:  # a label that is empty, or longer than 63
         raise OSError(f"{address.host!r} is not a host name") from error
-    return tuple(dict.fromkeys(_address(sockaddr) for *_, sockaddr in found))
+    return tuple(dict.fromkeys(address_of(sockaddr) for *_, sockaddr in found))
 
 
-def _address(sockaddr: tuple[object, ...]) -> Address:
+def address_of(sockaddr: tuple[object, ...]) -> Address:
     """As people know it: a dual-stack socket wraps IPv4 addresses in IPv6 ones."""
     return Address(str(sockaddr[0]).removeprefix("::ffff:"), int(str(sockaddr[1])))
 
@@ -388,4 +388,4 @@ def _address(sockaddr: tuple[object, ...]) -> Address:
 def accepted(sock: socket.socket, remote: tuple[object, ...]) -> Wire:
     """The wire of a connection from *remote* that a listening socket has accepted."""
     sock.setblocking(False)
-    return Wire(sock, _address(remote))
+    return Wire(sock, address_of(remote))

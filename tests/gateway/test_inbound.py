@@ -1,21 +1,37 @@
-"""How long a peer may be silent."""
+"""How long a peer may be silent, and what becomes of those for whom there is no time."""
 
 import asyncio
 import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import pytest
+from prometheus_client import CollectorRegistry
 
 from gateway import handshake
 from gateway.buffers import Buffers
 from gateway.channel import Channel
+from gateway.current import Current
+from gateway.handshake_queue import HandshakeThreads
+from gateway.inbound import Inbound
+from gateway.lingering import Lingering
+from gateway.metrics import DataPathMetrics
+from gateway.refusals import Crowded
+from gateway.routes import NO_ROUTES
 from gateway.settings import Deadlines, InboundSettings
+from gateway.tls_engine import TlsEngine
 from gateway.tunnel import Tunnel
 from gateway.wire import connect
 from process.address import Address
 from tests.support.gateways import open_gateway
-from tests.support.pairs import CLIENT, GATEWAY
+from tests.support.pairs import CLIENT, GATEWAY, wires
 from tests.support.pki import Pki
+
+T = TypeVar("T")
 
 PKI = Pki.make()
 IDENTITY = PKI.identity(GATEWAY).dns_name
+OURS = PKI.generation(CLIENT, bundle=PKI.bundle)
 FIRST_FRAME = 0.3
 """Seconds."""
 
@@ -31,7 +47,7 @@ async def tunnel_to(address: Address) -> Tunnel:
     """A tunnel that has said PING as soon as the gateway began to wait for that, and then nothing more."""
     buffers = Buffers()
     wire = await connect(address, timeout=5)
-    secured = await handshake.connect(wire, PKI.generation(CLIENT, bundle=PKI.bundle), IDENTITY, None)
+    secured = await handshake.connect(wire, lambda: OURS, IDENTITY, None)
     tunnel = Tunnel(Channel(wire, secured.engine, buffers, secured.unread), secured.peer, "client")
     tunnel.start()
     verified_at = time.monotonic() + 0.02
@@ -58,3 +74,37 @@ async def tunnels_that_live_on() -> list[bool]:
 def test_a_peer_that_has_said_ping_was_heard_also_within_one_tick_of_the_clock() -> None:
     with asyncio.Runner(loop_factory=CoarseClock) as runner:
         assert runner.run(tunnels_that_live_on()) == [True] * 4
+
+
+class Full(HandshakeThreads):
+    """Threads with more to do than they can."""
+
+    async def run(self, work: Callable[[], T], *, begun: bool) -> T:
+        raise Crowded("it has waited 1 s for its turn")
+
+
+async def test_who_has_waited_too_long_for_a_thread_is_cut_off_and_counted() -> None:
+    registry = CollectorRegistry()
+    metrics = DataPathMetrics(registry, "inbound")
+    ours, theirs = await wires()
+    with Full(0) as threads:
+        async with Lingering() as lingering:
+            inbound = Inbound(
+                InboundSettings(),
+                generation=lambda: OURS,
+                routes=Current(NO_ROUTES),
+                threads=threads,
+                lingering=lingering,
+                metrics=metrics,
+            )
+            client = TlsEngine(OURS.client, server_name=IDENTITY)
+            client.shake_hands(b"")
+            await ours.send_all(client.outgoing())
+            await inbound.serve(theirs)
+            with pytest.raises(ConnectionResetError):
+                await ours.receive()
+    ours.close()
+    labels = {"direction": "inbound", "reason": "limit"}
+    assert registry.get_sample_value("jackstay_refused_total", labels) == 1
+    labels = {"direction": "inbound", "result": "limit"}
+    assert registry.get_sample_value("jackstay_handshakes_total", labels) == 1

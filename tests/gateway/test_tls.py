@@ -12,6 +12,7 @@ from certs.generation import Generation
 from gateway import handshake
 from gateway.buffers import Buffers
 from gateway.channel import Channel
+from gateway.handshake_queue import HandshakeThreads
 from gateway.refusals import Distrusted, PeerGone, PeerUntrusted, ProtocolViolation, Reason, by_alert
 from gateway.tls_engine import MAX_RECORD, TlsEngine, whole_record
 from gateway.tunnel import Tunnel
@@ -20,6 +21,7 @@ from tests.support.pki import Pki
 
 PKI = Pki.make()
 SERVER_NAME = PKI.identity(GATEWAY).dns_name
+GENERATION = PKI.generation(GATEWAY)
 SPACE = memoryview(bytearray(2**20))
 
 
@@ -143,17 +145,21 @@ def test_a_forged_record_is_an_error() -> None:
 # Handshakes.
 
 
+def gateway() -> Generation:
+    return GENERATION
+
+
 async def shaken(
     client: Generation, server: Generation, identity: str = SERVER_NAME
 ) -> tuple[handshake.Secured | BaseException, handshake.Secured | BaseException]:
     """What both sides make of it: the client's view, the server's."""
     ours, theirs = await wires()
-    with ThreadPoolExecutor(2) as threads:
+    with HandshakeThreads(2) as threads:
         try:
             async with asyncio.timeout(10):
                 return await asyncio.gather(
-                    handshake.connect(ours, client, identity, threads),
-                    handshake.accept(theirs, server, threads),
+                    handshake.connect(ours, lambda: client, identity, threads),
+                    handshake.accept(theirs, lambda: server, threads),
                     return_exceptions=True,
                 )
         finally:
@@ -255,8 +261,8 @@ async def test_who_speaks_another_protocol_is_refused(alpn: tuple[str, ...]) -> 
 
 async def test_a_peer_that_leaves_within_the_handshake() -> None:
     ours, theirs = await wires()
-    with ThreadPoolExecutor(1) as threads:
-        accepting = asyncio.create_task(handshake.accept(theirs, PKI.generation(GATEWAY), threads))
+    with HandshakeThreads(1) as threads:
+        accepting = asyncio.create_task(handshake.accept(theirs, gateway, threads))
         await ours.send_all(b"\x16\x03\x01")
         ours.close()
         with pytest.raises(PeerGone):
@@ -284,8 +290,8 @@ async def test_a_frame_that_came_with_the_handshake_is_heard() -> None:
     """A client need not wait for anything: its first frames may come in one piece with its Finished."""
     ours, theirs = await wires()
     client, _ = engines()
-    with ThreadPoolExecutor(1) as threads:
-        accepting = asyncio.create_task(handshake.accept(theirs, PKI.generation(GATEWAY), threads))
+    with HandshakeThreads(1) as threads:
+        accepting = asyncio.create_task(handshake.accept(theirs, gateway, threads))
         client.shake_hands(b"")
         await ours.send_all(client.outgoing())
         flight = b""

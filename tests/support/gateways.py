@@ -6,12 +6,12 @@ A gateway in this process, for its door alone: real sockets and handshakes, noth
 """
 
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 
 from gateway.current import Current
+from gateway.handshake_queue import HandshakeThreads
 from gateway.inbound import Inbound
 from gateway.lingering import Lingering
 from gateway.listener import Listener, listening_socket
@@ -26,11 +26,12 @@ from tests.support.pki import Pki
 @asynccontextmanager
 async def open_gateway(pki: Pki, settings: InboundSettings | None = None) -> AsyncIterator[Address]:
     """Where it listens; it shows a certificate of *pki*, and lets in whom the anchors of that vouch for."""
+    settings = settings or InboundSettings()
     metrics = DataPathMetrics(CollectorRegistry(), "inbound")
-    with ThreadPoolExecutor(2) as threads:
+    with HandshakeThreads(2) as threads:
         async with Lingering() as lingering:
             inbound = Inbound(
-                settings or InboundSettings(),
+                settings,
                 generation=lambda: pki.generation(GATEWAY),
                 routes=Current(NO_ROUTES),
                 threads=threads,
@@ -43,5 +44,7 @@ async def open_gateway(pki: Pki, settings: InboundSettings | None = None) -> Asy
                 most=100,
                 refused=lambda refusal: metrics.refused(refusal.reason),
                 failed=metrics.defect,
+                silent=inbound.silent,
+                first_byte=settings.deadlines.first_byte,
             ) as listener:
                 yield listener.address

@@ -8,13 +8,13 @@ Two ends of one tunnel in this process: real sockets, real certificates, real ha
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from gateway import handshake
 from gateway.buffers import Buffers
 from gateway.channel import Channel
+from gateway.handshake_queue import HandshakeThreads
 from gateway.tunnel import Tunnel
 from gateway.wire import Wire, set_options
 from process.address import Address
@@ -50,11 +50,12 @@ async def tunnel_pair(pki: Pki | None = None) -> AsyncIterator[tuple[Tunnel, Tun
     """A client's and a server's end, handshake done, PING not yet sent; closed when the block is left."""
     pki = pki or Pki.make()
     ours, theirs = await wires()
-    with ThreadPoolExecutor(2) as threads:
+    with HandshakeThreads(2) as threads:
         identity = pki.identity(GATEWAY).dns_name
+        for_client, for_server = pki.generation(CLIENT), pki.generation(GATEWAY)
         client, server = await asyncio.gather(
-            handshake.connect(ours, pki.generation(CLIENT), identity, threads),
-            handshake.accept(theirs, pki.generation(GATEWAY), threads),
+            handshake.connect(ours, lambda: for_client, identity, threads),
+            handshake.accept(theirs, lambda: for_server, threads),
         )
     pair = (
         Tunnel(Channel(ours, client.engine, Buffers(), client.unread), client.peer, "client"),
