@@ -21,8 +21,8 @@ from process.backoff import Backoff
 
 log = structlog.get_logger()
 
-_MOST_DIALLING = 64
-"""Handshakes at once: more would only wait for each other."""
+_MOST_DIALLING = 32
+"""Handshakes at once: more would only wait for each other, and who waits for too long is dropped."""
 
 _BACKOFF = Backoff(first=0.5, most=30.0)
 
