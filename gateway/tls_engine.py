@@ -35,7 +35,7 @@ class HandshakeTooLong(ProtocolViolation):
 class TlsEngine:
     """One end of a TLS connection."""
 
-    __slots__ = ("_empty_records", "_fed", "_incoming", "_outgoing", "_tls", "peer_finished")
+    __slots__ = ("_empty_records", "_fed", "_incoming", "_outgoing", "_tls", "finished", "peer_finished")
 
     def __init__(self, context: ssl.SSLContext, *, server_name: str | None) -> None:
         """A client towards *server_name*, or with None a server."""
@@ -49,6 +49,8 @@ class TlsEngine:
         )
         self._fed = 0
         self._empty_records = 0
+        self.finished = False
+        """Whether we have said close_notify."""
         self.peer_finished = False
         """Whether the peer's close_notify has been read: it sends no more."""
 
@@ -133,10 +135,14 @@ class TlsEngine:
 
     def finish(self) -> bytes:
         """
-        close_notify: what tells the peer that we send no more. Called at most once.
+        close_notify: what tells the peer that we send no more. Nothing, if it has been told before.
 
-        `unwrap` sends it and then reads; since no ciphertext is inside, wanting more is success.
+        `unwrap` sends it and then reads; since no ciphertext is inside, wanting more is success. (With
+        some inside it raises, and what it has read is lost: `decrypt` leaves none behind.)
         """
+        if self.finished:
+            return b""
+        self.finished = True
         try:
             self._tls.unwrap()
         except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):
