@@ -20,7 +20,7 @@ from certs.verification import Peer, Role, Untrusted, peer_chain, verify
 from gateway import client_hello, transport_header
 from gateway.client_hello import Named, NotForUs
 from gateway.frames import ALPN
-from gateway.refusals import Distrusted, PeerGone, PeerUntrusted, ProtocolViolation, by_alert
+from gateway.refusals import AnotherServer, Distrusted, PeerGone, PeerUntrusted, ProtocolViolation, by_alert
 from gateway.tls_engine import TlsEngine
 from gateway.wire import Wire
 
@@ -70,7 +70,10 @@ async def connect(
     """
     context = generation.client if protocol == ALPN else generation.clients[protocol]
     engine = TlsEngine(context, server_name=identity)
-    secured = await _Handshake(wire, engine, generation, "server", threads, (protocol,)).run(b"")
+    try:
+        secured = await _Handshake(wire, engine, generation, "server", threads, (protocol,)).run(b"")
+    except AnotherServer as refusal:
+        raise PeerUntrusted(f"the other end says that it is another one, and not {identity}") from refusal
     if secured.peer.identity != identity:
         raise PeerUntrusted(f"the other end is {secured.peer.identity}, and not {identity}")
     return secured
