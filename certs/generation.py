@@ -7,11 +7,12 @@ nothing resumed (no tickets of either kind), no session outlives the anchors tha
 
 import os
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 from certs import fitness, pem
@@ -29,6 +30,11 @@ class Generation:
     bundle: TrustBundle
     server: ssl.SSLContext = field(repr=False, compare=False)
     client: ssl.SSLContext = field(repr=False, compare=False)
+    """Offers the first protocol that we speak as client."""
+
+    clients: Mapping[str, ssl.SSLContext] = field(repr=False, compare=False)
+    """For each protocol that we speak as client a context that offers it and no other."""
+
     chains: VerifiedChains = field(repr=False, compare=False)
     """Who else has shown a chain to this generation."""
 
@@ -42,14 +48,17 @@ class Generation:
         alpn_server: Sequence[str],
         alpn_client: Sequence[str],
     ) -> Self:
-        """Both contexts: TLS 1.3, the peer's certificate required, these anchors and no others."""
+        """All contexts: TLS 1.3, the peer's certificate required, these anchors and no others."""
         server = mutual(ssl.PROTOCOL_TLS_SERVER, credentials, bundle)
-        client = mutual(ssl.PROTOCOL_TLS_CLIENT, credentials, bundle)
         if alpn_server:
             server.set_alpn_protocols(list(alpn_server))
-        if alpn_client:
-            client.set_alpn_protocols(list(alpn_client))
-        return cls(number, credentials, bundle, server, client, VerifiedChains(bundle))
+        clients = {protocol: mutual(ssl.PROTOCOL_TLS_CLIENT, credentials, bundle) for protocol in alpn_client}
+        for protocol, context in clients.items():
+            context.set_alpn_protocols([protocol])
+        client = next(iter(clients.values()), None) or mutual(ssl.PROTOCOL_TLS_CLIENT, credentials, bundle)
+        return cls(
+            number, credentials, bundle, server, client, MappingProxyType(clients), VerifiedChains(bundle)
+        )
 
 
 def load(

@@ -15,9 +15,9 @@ from cli import options
 from cli.cluster_source import OwnCluster, follow_routes
 from cli.errors import CliError, explained
 from cluster.metadata import Key
+from gateway import frames, transport_header
 from gateway.current import Current, follow_file, read_file
 from gateway.files import InvalidFile, read_routes
-from gateway.frames import ALPN
 from gateway.metrics import DataPathMetrics
 from gateway.routes import NO_ROUTES, RouteTable
 from gateway.server import Listening, inbound_server
@@ -102,10 +102,13 @@ def command(
             hint="Name either the file or the cluster.",
         )
     with explained(InvalidCredentials, InvalidTrustBundle):
-        certificates = CertificateFiles(certificate, key, trust_anchors, alpn=(ALPN,))
+        certificates = CertificateFiles(
+            certificate, key, trust_anchors, alpn=(frames.ALPN, transport_header.ALPN)
+        )
     delay = drain_delay if drain_delay is not None else (0.0 if routes else 8.0)
     settings = InboundSettings(
         cluster=cluster_name,
+        cluster_domain=cluster_domain,
         allow_loopback=allow_loopback_backends,
         most_connections=most_connections,
         drain=Drain(delay=delay, timeout=drain_timeout),

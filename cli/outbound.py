@@ -15,9 +15,9 @@ from certs.trust_bundle import InvalidTrustBundle
 from cli import options
 from cli.cluster_source import OwnCluster, follow_targets
 from cli.errors import CliError, explained
+from gateway import frames, transport_header
 from gateway.current import follow_file, read_file
 from gateway.files import InvalidFile, read_targets
-from gateway.frames import ALPN
 from gateway.metrics import DataPathMetrics
 from gateway.routes import TargetTable
 from gateway.server import outbound_server
@@ -89,7 +89,9 @@ def command(
             hint="Name either the file or, with --mode cluster-ip, the cluster.",
         )
     with explained(InvalidCredentials, InvalidTrustBundle):
-        certificates = CertificateFiles(certificate, key, trust_anchors, alpn=(ALPN,))
+        certificates = CertificateFiles(
+            certificate, key, trust_anchors, alpn=(frames.ALPN, transport_header.ALPN)
+        )
     settings = OutboundSettings(
         allow_loopback=allow_loopback or targets is not None,
         most_connections=most_connections,

@@ -28,14 +28,17 @@ class Receiver(Protocol):
         """Everything that was sent has left; there is room again."""
 
     def finished(self) -> None:
-        """The peer's close_notify: no more bytes come, and none is missing."""
+        """The peer's close_notify: no more bytes come, and none is missing. May be repeated."""
+
+    def takes_bare_fin(self) -> bool:
+        """The peer's FIN has come without close_notify: whether that is an end. If not it is `broken`."""
 
     def broken(self, cause: Refused) -> None:
-        """The connection is broken or not to be trusted; it is closed already."""
+        """The connection is broken or not to be trusted: to be closed, and not to be read any more."""
 
 
 class Channel:
-    """TLS over a wire. Owns the wire; closed by `close`, or by itself before `broken`."""
+    """TLS over a wire. Whoever is its receiver closes it, `broken` or not."""
 
     __slots__ = ("_buffers", "_engine", "_paused", "_receiver", "_unread", "encrypt", "wire")
 
@@ -52,6 +55,11 @@ class Channel:
 
     def __repr__(self) -> str:
         return f"<Channel {self.wire!r} unread={len(self._unread)}>"
+
+    @property
+    def finished(self) -> bool:
+        """Whether we have said close_notify."""
+        return self._engine.finished
 
     def start(self, receiver: Receiver) -> None:
         """Give *receiver* what comes from now on, the bytes behind the handshake first."""
@@ -78,6 +86,11 @@ class Channel:
     def send(self, plaintext: memoryview) -> bool:
         """Encrypt and send; returns whether there is room for more, else `drained` follows."""
         return self.wire.send(self._engine.encrypt(plaintext))
+
+    def finish(self) -> None:
+        """close_notify to the peer: we send no more, and go on reading."""
+        if goodbye := self._engine.finish():
+            self.wire.send(goodbye)
 
     def close(self) -> None:
         """close_notify and FIN to the peer, and the end of the wire."""
@@ -110,7 +123,7 @@ class Channel:
             if count:
                 more = self._decrypt(held, count)
             elif not self.wire.closed:
-                cause = PeerGone("the connection ended without a word")
+                cause = self._end_of_wire()
         except BlockingIOError:
             return
         except (ProtocolViolation, OSError) as error:
@@ -119,6 +132,14 @@ class Channel:
             buffers.owner = None
         if more or cause is not None or self._engine.answers.pending or self._engine.peer_finished:
             self._settle(cause)
+
+    def _end_of_wire(self) -> PeerGone | None:
+        """A FIN: whoever can send one may have cut the rest, so it is an end only for who says so."""
+        assert self._receiver is not None
+        if not self._unread and self.wire.failure is None and self._receiver.takes_bare_fin():
+            self._engine.peer_finished = True
+            return None
+        return PeerGone("the connection ended without close_notify: what it carried may be cut short")
 
     def _decrypt_unread(self) -> None:
         """The same for ciphertext that came behind the handshake."""
@@ -160,7 +181,6 @@ class Channel:
             except ProtocolViolation as violation:
                 cause = violation
         if cause is not None:
-            self.wire.close()
             receiver.broken(cause)
         elif self._engine.peer_finished and not self.wire.closed:
             self.pause()

@@ -21,13 +21,18 @@ from typing import TypeAlias, TypeVar
 
 from certs.generation import Generation
 from certs.verification import Peer, Role, Untrusted, peer_chain
+from gateway import client_hello, transport_header
+from gateway.client_hello import Named, NotForUs
 from gateway.frames import ALPN
 from gateway.handshake_queue import HandshakeThreads
-from gateway.refusals import Distrusted, PeerGone, PeerUntrusted, ProtocolViolation, by_alert
+from gateway.refusals import AnotherServer, Distrusted, PeerGone, PeerUntrusted, ProtocolViolation, by_alert
 from gateway.tls_engine import HANDSHAKE_BUDGET, HandshakeTooLong, TlsEngine, whole_record
 from gateway.wire import Wire
 
 _T = TypeVar("_T")
+
+PROTOCOLS = (ALPN, transport_header.ALPN)
+"""What a gateway speaks. Behind a service's name as SNI it also takes raw bytes, without ALPN."""
 
 Threads: TypeAlias = HandshakeThreads | Executor | None
 """Where handshakes are computed. None is the event loop's own threads, for who makes few of them."""
@@ -42,27 +47,45 @@ class Secured:
     unread: bytes
     """Ciphertext that came behind the handshake: the peer's first data."""
 
+    named: Named | None = None
+    """The service that a client has named by SNI."""
 
-async def accept(wire: Wire, generation: Callable[[], Generation], threads: Threads) -> Secured:
+
+async def accept(
+    wire: Wire,
+    generation: Callable[[], Generation],
+    threads: Threads,
+    *,
+    cluster_domain: str = "cluster.local",
+) -> Secured:
     """
-    Let a client in, or not.
+    Let a client in, or not. It speaks one of PROTOCOLS, or names a service of *cluster_domain*.
 
     Raises PeerUntrusted, Distrusted (by the peer), ProtocolViolation (no TLS, no protocol of ours),
     PeerGone and Crowded; the caller sets the deadline and closes the wire. The peer has been sent its alert.
     """
-    return await _Handshake(wire, generation, None, threads).run()
+    return await _Handshake(wire, generation, None, threads, PROTOCOLS, cluster_domain).run()
 
 
 async def connect(
-    wire: Wire, generation: Callable[[], Generation], identity: str, threads: Threads
+    wire: Wire,
+    generation: Callable[[], Generation],
+    identity: str,
+    threads: Threads,
+    *,
+    protocol: str = ALPN,
 ) -> Secured:
     """
-    Show ourselves to the server at the other end, which must be *identity*. Raises like `accept`.
+    Show ourselves to the server at the other end, which must be *identity* and speak *protocol*.
+    Raises like `accept`.
 
     In TLS 1.3 a client has finished before the server has judged it: only the first answer
     proves that we were let in.
     """
-    secured = await _Handshake(wire, generation, identity, threads).run()
+    try:
+        secured = await _Handshake(wire, generation, identity, threads, (protocol,)).run()
+    except AnotherServer as refusal:
+        raise PeerUntrusted(f"the other end says that it is another one, and not {identity}") from refusal
     if secured.peer.identity != identity:
         raise PeerUntrusted(f"the other end is {secured.peer.identity}, and not {identity}")
     return secured
@@ -71,24 +94,44 @@ async def connect(
 class _Handshake:
     """One handshake. While a step of it is out, nothing here is touched and the wire is not read."""
 
-    __slots__ = ("_current", "_engine", "_generation", "_received", "_server_name", "_threads", "_wire")
+    __slots__ = (
+        "_cluster_domain",
+        "_current",
+        "_engine",
+        "_generation",
+        "_named",
+        "_protocols",
+        "_received",
+        "_server_name",
+        "_threads",
+        "_wire",
+    )
 
     def __init__(
-        self, wire: Wire, generation: Callable[[], Generation], server_name: str | None, threads: Threads
+        self,
+        wire: Wire,
+        generation: Callable[[], Generation],
+        server_name: str | None,
+        threads: Threads,
+        protocols: tuple[str | None, ...],
+        cluster_domain: str = "",
     ) -> None:
-        """As the client of *server_name*, or with None as the server."""
+        """As the client of *server_name*, or with None as the server. One of *protocols* is spoken."""
         self._wire = wire
         self._current = generation
         self._server_name = server_name
         self._threads = threads
+        self._protocols = protocols  # None among them: nothing at all may be agreed on
+        self._cluster_domain = cluster_domain
         self._received = 0
+        self._named: Named | None = None
         # Made by the first step: who waits for its turn costs no more than its ClientHello.
         self._generation: Generation | None = None
         self._engine: TlsEngine | None = None
 
     async def run(self) -> Secured:
         # A server waits for the ClientHello, a client begins by making it.
-        unread = await self._receive(b"") if self._server_name is None else b""
+        unread = await self._client_hello() if self._server_name is None else b""
         while True:
             peer, taken = await self._step(unread)
             unread = unread[taken:]
@@ -97,23 +140,55 @@ class _Handshake:
             unread = await self._receive(unread)
         peer = await self._still_trusted(peer)
         assert self._engine is not None
-        return Secured(self._engine, peer, unread)
+        return Secured(self._engine, peer, unread, self._named)
+
+    async def _client_hello(self) -> bytes:
+        """
+        What the client has sent once its ClientHello is whole, for TLS to begin with. Raises NotForUs.
+
+        The service that it names is what we read ourselves, and not what OpenSSL's callback would tell: that
+        would have to be carried out of a context that all connections share. Nothing depends on whether
+        OpenSSL reads the same: a name opens nothing, it only says which exported service a verified peer
+        asks for. What both have agreed to speak is OpenSSL's word.
+        """
+        hello, unread, reader = None, b"", client_hello.Reader()
+        while hello is None:
+            fresh = await self._fresh()
+            unread += fresh
+            hello = reader.feed(fresh)
+        try:
+            self._named = client_hello.check(
+                hello,
+                identity=self._current().credentials.identity,
+                cluster_domain=self._cluster_domain,
+                protocols=PROTOCOLS,
+            )
+        except NotForUs as refusal:
+            self._wire.send(client_hello.alert_record(refusal))
+            raise
+        if self._named is not None:
+            self._protocols = (*self._protocols, None)
+        return unread
 
     async def _receive(self, unread: bytes) -> bytes:
         """*unread* and what comes behind it, up to a whole record. Of the rest the kernel takes care."""
         while True:
-            if not (room := HANDSHAKE_BUDGET - self._received):
-                raise HandshakeTooLong(f"a handshake of more than {HANDSHAKE_BUDGET} bytes")
-            try:
-                fresh = await self._wire.receive(room)
-            except OSError as error:
-                raise PeerGone(f"the connection broke during the handshake: {error.strerror}") from error
-            if not fresh:
-                raise PeerGone("the connection ended during the handshake")
-            self._received += len(fresh)
-            unread += fresh
+            unread += await self._fresh()
             if whole_record(memoryview(unread)):  # no work for a thread before that
                 return unread
+
+    async def _fresh(self) -> bytes:
+        """The next bytes, as long as the peer has not sent more than a handshake takes."""
+        if not (room := HANDSHAKE_BUDGET - self._received):
+            raise HandshakeTooLong(f"a handshake of more than {HANDSHAKE_BUDGET} bytes")
+        try:
+            fresh = await self._wire.receive(room)
+        except OSError as error:
+            raise PeerGone(f"the connection broke during the handshake: {error.strerror}") from error
+        if not fresh:
+            raise PeerGone("the connection ended during the handshake")
+        self._received += len(fresh)
+        return fresh
 
     async def _step(self, ciphertext: bytes) -> tuple[Peer | None, int]:
         """One job for the threads, and what it left to be sent, an alert included."""
@@ -138,13 +213,17 @@ class _Handshake:
         """In a thread: feed, go on, and if that completes it, look at the peer twice more."""
         if (engine := self._engine) is None:
             self._generation = generation = self._current()
-            context = generation.server if self._server_name is None else generation.client
+            context = generation.server
+            if self._server_name is not None:
+                (protocol,) = self._protocols
+                context = generation.client if protocol == ALPN else generation.clients[str(protocol)]
             self._engine = engine = TlsEngine(context, server_name=self._server_name)
         complete, taken = engine.shake_hands(ciphertext)
         if not complete:
             return None, taken
-        if engine.alpn != ALPN:
-            raise ProtocolViolation(f"the other end does not speak {ALPN}")
+        if engine.alpn not in self._protocols:  # OpenSSL goes on silently
+            spoken = " or ".join(protocol for protocol in self._protocols if protocol)
+            raise ProtocolViolation(f"the other end does not speak {spoken}")
         return self._verified(peer_chain(engine.tls)), taken
 
     def _verified(self, chain: Sequence[bytes]) -> Peer:

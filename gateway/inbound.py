@@ -2,12 +2,19 @@
 The gateway's end: peers with a certificate come in, and reach exported services.
 
 `serve` is one TCP connection, from accept to its end; `_stream` is one connection of an application
-over there, stage by stage. A service is found only by name and only among the exported ones, so
+over there, stage by stage. What the peer speaks follows from what both have agreed on (ALPN):
+
+    jackstay/1             frames: stream after stream on one tunnel
+    transport.l5d.io/v1    one transport header, as Linkerd's proxies send it, then raw bytes
+    nothing                raw bytes, to the service that it has named by SNI
+
+A service is found only by name and only among the exported ones, so
 nothing here can be led to an address that the routes do not contain.
 """
 
 import asyncio
 import random
+import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -20,7 +27,9 @@ from gateway.balance import Loads, candidates
 from gateway.buffers import Buffers
 from gateway.channel import Channel
 from gateway.dial import dial
+from gateway.direct import Direct
 from gateway.ejection import Ejections
+from gateway.frames import ALPN
 from gateway.handshake import Secured, Threads
 from gateway.journal import Entry, Journal
 from gateway.lingering import Lingering
@@ -41,6 +50,7 @@ from gateway.refusals import (
 )
 from gateway.routes import Route, RouteTable
 from gateway.settings import InboundSettings
+from gateway.transport_header import BadHeader
 from gateway.tunnel import Tunnel
 from gateway.wire import Wire
 from process.address import Address
@@ -101,6 +111,9 @@ class Inbound:
         except BaseException:
             wire.reset()
             raise
+        if secured.engine.alpn != ALPN:
+            await self._serve_direct(wire, secured)
+            return
         async with self._tunnel(wire, secured) as tunnel:
             while True:
                 opening = await self._next_opening(tunnel)  # PeerGone, TooSlow, Draining
@@ -111,7 +124,42 @@ class Inbound:
         self._refused(wire, TooSlow(f"the first byte has not come within {self._deadlines.first_byte:g} s"))
         wire.close()
 
-    async def _stream(self, tunnel: Tunnel, opening: Opening) -> None:
+    async def _serve_direct(self, wire: Wire, secured: Secured) -> None:
+        """A peer without frames: one stream, to the service that it names first."""
+        direct = Direct(Channel(wire, secured.engine, self._buffers, secured.unread), secured.peer)
+        try:
+            opening = await self._asked(direct, secured)  # BadHeader, TooSlow, PeerGone
+            await self._stream(direct, opening)
+        except Refused as refusal:  # of the header: those of the stream are in the journal
+            self._metrics.refused(refusal.reason)
+            _log_no_header(direct, refusal)
+            direct.refuse(refusal)
+            await direct.until_free()
+        finally:
+            if direct.bare_fin:
+                self._metrics.bare_fin()
+            direct.part(self._lingering)
+
+    async def _asked(self, direct: Direct, secured: Secured) -> Opening:
+        """What is asked for, bounded and decided before any route is looked at; the id is ours."""
+        named = secured.named
+        if secured.engine.alpn is None and named is not None:
+            return Opening(named.service, named.port, secrets.token_hex(16))
+        async with _deadline(self._deadlines.transport_header, "the transport header"):
+            header = await direct.header()
+        if header.name is None:
+            raise BadHeader(
+                "the transport header names no service, and behind a gateway there is nothing else"
+            )
+        if header.session is not None:
+            raise BadHeader(
+                f"the transport header announces {header.session.name}, of which only Linkerd's gateways "
+                f"make something: mark {header.name}:{header.port} as opaque where the peer is "
+                "(config.linkerd.io/opaque-ports)"
+            )
+        return Opening(header.name, header.port, secrets.token_hex(16))
+
+    async def _stream(self, tunnel: Tunnel | Direct, opening: Opening) -> None:
         """One stream; what a stage may refuse stands beside it. The tunnel outlives a refusal."""
         try:
             with self._journal.stream(_entry(tunnel, opening)) as entry:
@@ -119,6 +167,8 @@ class Inbound:
                 route = self._route(opening, tunnel)  # NotExported, NotAllowed, NoEndpoint
                 backend, endpoint = await self._dial(route, tunnel)  # BackendUnreachable
                 entry.backend = str(endpoint)
+                if route.accept_bare_fin and isinstance(tunnel, Direct):
+                    tunnel.accept_bare_fin()
                 if route.proxy_protocol:
                     backend.send(_who_calls(tunnel, opening))
                 with self._loads.counted(endpoint):
@@ -134,7 +184,9 @@ class Inbound:
         started = loop.time()
         try:
             async with asyncio.timeout(patience):
-                secured = await handshake.accept(wire, self._generation, self._threads)
+                secured = await handshake.accept(
+                    wire, self._generation, self._threads, cluster_domain=self._settings.cluster_domain
+                )
         except TimeoutError:
             raise TooSlow(f"the end of the handshake has not come within {patience:g} s") from None
         self._metrics.handshake("ok", loop.time() - started)
@@ -186,7 +238,7 @@ class Inbound:
                 if tunnel.bytes_carried == heard:
                     raise TooSlow(f"nothing was heard for {patience:g} s") from None
 
-    def _check_peer(self, tunnel: Tunnel, opening: Opening) -> None:
+    def _check_peer(self, tunnel: Tunnel | Direct, opening: Opening) -> None:
         if self._closing:
             raise Draining("the gateway is about to end")
         if tunnel.peer.not_after <= datetime.now(UTC):
@@ -198,7 +250,7 @@ class Inbound:
         if ours and opening.cluster and opening.cluster != ours:
             raise NotExported(f"this is the gateway of {ours}, and not of {opening.cluster}")
 
-    def _route(self, opening: Opening, tunnel: Tunnel) -> Route:
+    def _route(self, opening: Opening, tunnel: Tunnel | Direct) -> Route:
         """The route to what is asked for. To the peer, unknown and not exported read the same."""
         route = self._allowed(opening.service, opening.port, tunnel.peer.identity)
         if not route.backends:
@@ -224,7 +276,7 @@ class Inbound:
                 if entry.pump is not None:
                     entry.pump.cut(refusal)
 
-    async def _dial(self, route: Route, tunnel: Tunnel) -> tuple[Wire, Address]:
+    async def _dial(self, route: Route, tunnel: Tunnel | Direct) -> tuple[Wire, Address]:
         """A connection to the first endpoint that takes one; who keeps failing is passed over for a while."""
         # By what is verified: the application's own address is only what the peer says it is.
         caller = f"{tunnel.peer.identity} {tunnel.wire.remote.host}" if route.sticky else ""
@@ -254,7 +306,7 @@ class Inbound:
         else:
             log.info("endpoint.returned", endpoint=str(endpoint))
 
-    async def _relay(self, tunnel: Tunnel, backend: Wire, entry: Entry) -> None:
+    async def _relay(self, tunnel: Tunnel | Direct, backend: Wire, entry: Entry) -> None:
         pump = Pump(tunnel, backend, self._buffers, self._deadlines.pump)
         entry.carried_by(pump)
         try:
@@ -284,7 +336,7 @@ class Inbound:
             tunnel.nudge()
 
 
-def _who_calls(tunnel: Tunnel, opening: Opening) -> bytes:
+def _who_calls(tunnel: Tunnel | Direct, opening: Opening) -> bytes:
     """What a backend that wants it is told before the first byte."""
     return proxy_protocol.header(
         tunnel.wire.remote,
@@ -308,7 +360,17 @@ def _log_end(wire: Wire, tunnel: Tunnel, end: Refused) -> None:
     )
 
 
-def _entry(tunnel: Tunnel, opening: Opening) -> Entry:
+def _log_no_header(direct: Direct, refusal: Refused) -> None:
+    (log.debug if refusal.reason is Reason.PEER_RESET else log.warning)(
+        "header.refused",
+        remote=str(direct.wire.remote),
+        peer=direct.peer.identity,
+        reason=refusal.reason.value,
+        message=str(refusal),
+    )
+
+
+def _entry(tunnel: Tunnel | Direct, opening: Opening) -> Entry:
     return Entry(
         id=opening.id,
         service=opening.service,

@@ -38,6 +38,11 @@ class DataPathMetrics:
         tunnels_opened = Counter(
             "jackstay_tunnels_opened_total", "Tunnels made.", ("direction",), registry=registry
         )
+        self._bare_fins = Counter(
+            "jackstay_bare_fins_total", "FINs without close_notify, taken as ends where a Service says so.",
+            ("direction",), registry=registry,
+        )  # fmt: skip
+        self._bare_fins.labels(direction)
         self._reloads = Counter(
             "jackstay_reloads_total", "Files or snapshots taken over, or kept out because broken.",
             ("what", "result"), registry=registry,
@@ -90,6 +95,10 @@ class DataPathMetrics:
 
     def tunnel_closed(self) -> None:
         self._on_tunnels.dec()
+
+    def bare_fin(self) -> None:
+        """A peer has ended without close_notify, and its Service takes that as an end."""
+        self._bare_fins.labels(self._direction).inc()
 
     def certificate(self, generation: Generation | None) -> None:
         """A generation of our certificate was taken over; None for one that was not."""

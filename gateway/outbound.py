@@ -1,5 +1,6 @@
 """
-The client's end: applications' plain TCP comes in, and leaves through tunnels to gateways.
+The client's end: applications' plain TCP comes in, and leaves through tunnels to gateways, or to
+Linkerd's gateways through a connection of its own.
 
 `serve` is one connection of an application. As long as no byte of it can have reached a backend it
 may be tried again, on another tunnel or at another gateway; after that the application gets a reset.
@@ -8,15 +9,16 @@ may be tried again, on another tunnel or at another gateway; after that the appl
 import asyncio
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import structlog
 
 from certs.generation import Generation
 from gateway.balance import Loads, order
 from gateway.buffers import Buffers
+from gateway.direct import Direct
 from gateway.frames import ALPN
 from gateway.handshake import Threads
 from gateway.journal import Entry, Journal
@@ -28,12 +30,15 @@ from gateway.pump import Early, Ending, Outcome, Pump
 from gateway.refusals import BackendUnreachable, NoEndpoint, Reason, Refused
 from gateway.routes import Target
 from gateway.settings import OutboundSettings
+from gateway.transport_header import TransportHeader
 from gateway.tunnel import Tunnel
 from gateway.tunnel_client import TunnelClient
 from gateway.wire import Wire
 from process.address import Address
 
 log = structlog.get_logger()
+
+_T = TypeVar("_T")
 
 _WORTH_ANOTHER_TRY = (Reason.DRAINING, Reason.LIMIT, Reason.INTERNAL, Reason.PEER_RESET)
 """Refusals that another tunnel or gateway may not repeat."""
@@ -83,7 +88,12 @@ class Outbound:
 
     def follow(self, targets: set[Target]) -> None:
         """Keep tunnels warm to the gateways of *targets*, and none to others."""
-        wanted = {(gateway, target.gateway_identity) for target in targets for gateway in target.gateways}
+        wanted = {
+            (gateway, target.gateway_identity)
+            for target in targets
+            for gateway in target.gateways
+            if target.protocol == ALPN
+        }
         for key in self._pools.keys() - wanted:
             _, task = self._pools.pop(key)
             self._ending.add(task)
@@ -103,7 +113,8 @@ class Outbound:
         )
         try:
             with self._journal.stream(entry):
-                entry.outcome = await self._carry(application, target, entry)  # Refused
+                carry = self._carry if target.protocol == ALPN else self._carry_directly
+                entry.outcome = await carry(application, target, entry)  # Refused
         except Refused:
             pass  # it is in the journal; the application learns by the reset that nothing was done
         finally:
@@ -125,11 +136,46 @@ class Outbound:
             entry.backend = str(pool.address)
             with self._loads.counted(pool.address):
                 outcome = await self._relay(pool, tunnel, application, opening, early, entry)
-            if not (outcome.may_retry and outcome.reason in _WORTH_ANOTHER_TRY):
+            if not _worth_another_try(outcome, entry):
                 break
-            log.debug("stream.retried", id=entry.id, reason=str(outcome.reason), message=outcome.message)
         assert outcome is not None
         return outcome
+
+    async def _carry_directly(self, application: Wire, target: Target, entry: Entry) -> Outcome:
+        """To a Linkerd gateway: a connection of its own, tried again while no byte was handed to it."""
+        outcome, tried = None, set[Address]()
+        for entry.tries in range(1, self._settings.tries + 1):
+            address, direct = await self._connect_directly(target, tried)  # as _take
+            tried.add(address)
+            entry.backend = str(address)
+            with self._loads.counted(address):
+                outcome = await self._relay_directly(direct, application, entry)
+            if not _worth_another_try(outcome, entry):
+                break
+        assert outcome is not None
+        return outcome
+
+    async def _connect_directly(self, target: Target, tried: set[Address]) -> tuple[Address, Direct]:
+        """A connection to the first gateway of *target* that takes one; to those *tried* last."""
+        header = TransportHeader(target.port, target.service)
+        failure: Refused = NoEndpoint(f"no gateway to {target.service} is alive")
+        for address in self._in_turn(target, tried):
+            made = self._client.connect_direct(address, target.gateway_identity, self._generation, header)
+            try:
+                return address, await self._counted(made)
+            except Refused as refusal:
+                failure = refusal
+        raise failure
+
+    async def _relay_directly(self, direct: Direct, application: Wire, entry: Entry) -> Outcome:
+        pump = Pump(direct, application, self._buffers, self._settings.deadlines.pump)
+        entry.carried_by(pump)
+        try:
+            pump.start_unanswered()
+            return await pump.outcome
+        finally:
+            pump.stop()
+            direct.part(self._lingering)
 
     async def _take(self, target: Target, tried: set[Address]) -> tuple[Pool, Tunnel]:
         """
@@ -138,18 +184,18 @@ class Outbound:
         To gateways that have been *tried* last, and then a new tunnel: behind one address there may
         be several of them, and who refused us on an old tunnel would refuse us again.
         """
-        if target.protocol != ALPN:
-            raise NoEndpoint(
-                f"{target.protocol}, which the gateway to {target.service} wants, is not spoken yet"
-            )
         failure: Refused = NoEndpoint(f"no gateway to {target.service} is alive")
-        for address in sorted(order(target.gateways, self._loads.of, random.random), key=tried.__contains__):
+        for address in self._in_turn(target, tried):
             pool = self._pool(address, target.gateway_identity)
             try:
                 return pool, await pool.take(fresh=address in tried)
             except Refused as refusal:
                 failure = refusal
         raise failure
+
+    def _in_turn(self, target: Target, tried: set[Address]) -> list[Address]:
+        """The gateways of *target*, those first that have less to do and have not been *tried*."""
+        return sorted(order(target.gateways, self._loads.of, random.random), key=tried.__contains__)
 
     async def _relay(
         self, pool: Pool, tunnel: Tunnel, application: Wire, opening: Opening, early: Early, entry: Entry
@@ -177,13 +223,25 @@ class Outbound:
         return self._pools[address, identity][0]
 
     async def _connect(self, address: Address, identity: str) -> Tunnel:
+        return await self._counted(self._client.connect(address, identity, self._generation))
+
+    async def _counted(self, connecting: Awaitable[_T]) -> _T:
+        """What *connecting* makes; its handshake is counted, and so is how it fails."""
         started = asyncio.get_running_loop().time()
         try:
-            tunnel = await self._client.connect(address, identity, self._generation)
+            made = await connecting
         except BackendUnreachable:
             raise
         except Refused as refusal:
             self._metrics.handshake(refusal.reason)
             raise
         self._metrics.handshake("ok", asyncio.get_running_loop().time() - started)
-        return tunnel
+        return made
+
+
+def _worth_another_try(outcome: Outcome, entry: Entry) -> bool:
+    """Whether a stream that ended so can go another way, and another may not say the same."""
+    if not (outcome.may_retry and outcome.reason in _WORTH_ANOTHER_TRY):
+        return False
+    log.debug("stream.retried", id=entry.id, reason=str(outcome.reason), message=outcome.message)
+    return True

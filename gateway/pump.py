@@ -1,25 +1,29 @@
 """
-The byte pump: one stream of a tunnel on one side, one local TCP connection on the other.
+The byte pump: a stream over TLS on one side, one local TCP connection on the other.
 
 Driven by callbacks, in both directions independently: what one side has is given to the other at
 once, what the other cannot take is held (at most one read's worth) and the giving side is not read
 meanwhile. A direction ends when its side says so; a reset passes on as a reset, never as an end.
 
+What carries the stream is a tunnel, for one of its streams, or a `Direct` connection that has no other.
+
 The server's end begins with a connected backend. The client's end begins with the OPEN: what the
 application sends before the answer goes out with it, and is kept so that another tunnel can be tried
-as long as no byte can have reached a backend (`Early`).
+as long as no byte can have reached a backend (`Early`). On a direct connection nobody answers: there
+the client's end begins at once, and may be tried again only while nothing has been said or heard.
 """
 
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import Protocol
 
 from gateway.buffers import Buffers
 from gateway.frames import HEADER, put_data_header
 from gateway.messages import Opening, Refusal
 from gateway.refusals import ProtocolViolation, Reason, Refused
-from gateway.tunnel import MAX_DROPPED, Tunnel
+from gateway.tunnel import MAX_DROPPED, Stream, Tunnel
 from gateway.wire import Wire
 
 EARLY_LIMIT = 64 * 1024
@@ -43,7 +47,7 @@ class Ending(Enum):
     REMOTE_RESET = "remote_reset"
     """The tunnel's other end reset the stream."""
     TUNNEL_LOST = "tunnel_lost"
-    """The tunnel broke within the stream."""
+    """The tunnel, or the connection that carried it alone, broke within the stream or was cut short."""
     TIMED_OUT = "timed_out"
     """No byte moved for too long."""
     CUT = "cut"
@@ -90,15 +94,59 @@ class PumpLimits:
     """Seconds from OPEN to the gateway's answer."""
 
 
+class Carrier(Protocol):
+    """What carries a stream to the other end and back: a tunnel, or a direct connection."""
+
+    @property
+    def lost(self) -> Refused | None:
+        """Why it is gone; None while it lives."""
+
+    @property
+    def may_speak(self) -> bool:
+        """Whether our direction is open."""
+
+    @property
+    def hears(self) -> bool:
+        """Whether the other end's direction may still bring bytes."""
+
+    @property
+    def held(self) -> int:
+        """Bytes on their way to the other end that the kernel has not taken."""
+
+    def accept(self, stream: Stream) -> None:
+        """The local side is there: *stream* gets what comes."""
+
+    def detach(self) -> None:
+        """What still comes is dropped."""
+
+    def pause(self) -> None:
+        """The stream has no room: do not read."""
+
+    def resume(self) -> None: ...
+
+    def send_data(self, frame: memoryview) -> bool:
+        """Send bytes, before which *frame* has four for a header. Returns whether there is room for more."""
+
+    def send_end(self) -> None:
+        """Our direction has ended."""
+
+    def break_off(self, reason: Reason) -> None:
+        """The stream is broken: tell the other end, if it can still be told."""
+
+    def close(self) -> None:
+        """It cannot be used again."""
+
+
 class Pump:
     """
-    Moves bytes between *wire* and the current stream of *tunnel* until both directions have ended.
+    Moves bytes between *wire* and a stream of *carrier* until both directions have ended.
 
-    `start_server` or `start_client`, then await `outcome`, then `stop`. The caller closes the wire.
+    One of the three `start_…`, then await `outcome`, then `stop`. The caller closes the wire.
     """
 
     __slots__ = (
         "_buffers",
+        "_carrier",
         "_deadline",
         "_dropped",
         "_early",
@@ -112,7 +160,7 @@ class Pump:
         "_quiet",
         "_said_data",
         "_trusting",
-        "_tunnel",
+        "_unanswered",
         "_wire",
         "_wire_ended",
         "answered_at",
@@ -121,9 +169,9 @@ class Pump:
         "sent",
     )
 
-    def __init__(self, tunnel: Tunnel, wire: Wire, buffers: Buffers, limits: PumpLimits) -> None:
+    def __init__(self, carrier: Carrier, wire: Wire, buffers: Buffers, limits: PumpLimits) -> None:
         self._loop = asyncio.get_running_loop()
-        self._tunnel = tunnel
+        self._carrier = carrier
         self._wire = wire
         self._buffers = buffers
         self._limits = limits
@@ -135,42 +183,51 @@ class Pump:
         self._ending: Outcome | None = None
         self._over = False
         self._trusting = False
+        self._unanswered = False
         self._dropped = 0
         self._quiet = 0
         self._last_moved = 0
         self._deadline: asyncio.TimerHandle | None = None
         self.outcome: asyncio.Future[Outcome] = self._loop.create_future()
         self.sent = 0
-        """Bytes from the wire into the tunnel."""
+        """Bytes from the wire to the other end."""
         self.received = 0
-        """Bytes from the tunnel to the wire."""
+        """Bytes from the other end to the wire."""
         self.answered_at: float | None = None
 
     def __repr__(self) -> str:
-        return f"<Pump {self._wire!r} sent={self.sent} received={self.received} of {self._tunnel!r}>"
+        return f"<Pump {self._wire!r} sent={self.sent} received={self.received} of {self._carrier!r}>"
 
     def start_server(self) -> None:
         """The backend is connected: say OPENED and begin."""
         self.answered_at = self._loop.time()
         self._wire.watch(self._readable, self._drained)
         self._watch_the_clock()
-        self._tunnel.accept(self)
-        if self._tunnel.lost is not None:
-            self.lost(self._tunnel.lost)
+        self._carrier.accept(self)
+        if self._carrier.lost is not None:
+            self.lost(self._carrier.lost)
         else:
             self._wire.resume()
 
+    def start_unanswered(self) -> None:
+        """The client's end of a connection on which nobody says OPENED: begin."""
+        self._local_reason = Reason.PEER_RESET
+        self._unanswered = True
+        self.start_server()
+
     def start_client(self, opening: Opening, early: Early) -> None:
         """Say OPEN and begin; *early* is what earlier tries have read from the application."""
+        tunnel = self._carrier
+        assert isinstance(tunnel, Tunnel)
         self._early = early
         self._local_reason = Reason.PEER_RESET
         self._wire.watch(self._readable, self._drained)
         self._deadline = self._loop.call_later(self._limits.answer, self._no_answer)
-        self._trusting = self._loop.time() - self._tunnel.heard_at < FRESH
-        self._tunnel.open(opening, self)
-        self._open_number = self._tunnel.opens
-        if self._tunnel.lost is not None:
-            self.lost(self._tunnel.lost)
+        self._trusting = self._loop.time() - tunnel.heard_at < FRESH
+        tunnel.open(opening, self)
+        self._open_number = tunnel.opens
+        if tunnel.lost is not None:
+            self.lost(tunnel.lost)
             return
         if self._trusting:
             self._send_early()
@@ -190,7 +247,7 @@ class Pump:
             self._deadline.cancel()
         if not self._over:
             self._over = True
-            self._tunnel.detach()
+            self._carrier.detach()
 
     # The local side.
 
@@ -207,7 +264,7 @@ class Pump:
                 frame = buffers.plaintext[: HEADER + count]
                 put_data_header(frame, count)
                 self.sent += count
-                if not self._tunnel.send_data(frame):
+                if not self._carrier.send_data(frame):
                     self._wire.pause()
                 return
         except BlockingIOError:
@@ -218,8 +275,13 @@ class Pump:
         finally:
             buffers.owner = None
         if count == 0:
-            self._local_finished()
-        else:
+            failure = self._wire.failure
+            if failure is None:
+                self._local_finished()
+                return
+            # It has ended and takes no more: what could not be given to it makes this no regular end.
+            count, message = -1, failure.strerror or str(failure)
+        if count < 0:
             self._cut(Outcome(Ending.LOCAL_RESET, self._local_reason, message))
 
     def _take_early(self, buffer: memoryview, count: int) -> None:
@@ -233,7 +295,7 @@ class Pump:
         put_data_header(buffer, count)
         self._said_data = True
         self.sent += count
-        if not self._tunnel.send_data(buffer[: HEADER + count]):
+        if not self._carrier.send_data(buffer[: HEADER + count]):
             self._wire.pause()
 
     def _local_finished(self) -> None:
@@ -243,11 +305,11 @@ class Pump:
             self._early.finished = True
             if not self._trusting:
                 return
-        if self._tunnel.may_speak:
-            self._tunnel.send_end()
+        if self._carrier.may_speak:
+            self._carrier.send_end()
 
     def _drained(self) -> None:
-        self._tunnel.resume()
+        self._carrier.resume()
 
     def _send_early(self) -> None:
         """What has been read before goes out, in one frame; the end too if it has come."""
@@ -258,13 +320,13 @@ class Pump:
             put_data_header(frame, len(early.data))
             self._said_data = True
             self.sent = len(early.data)
-            if not self._tunnel.send_data(frame):
+            if not self._carrier.send_data(frame):
                 self._wire.pause()
         if early.finished:
             self._wire_ended = True
-            self._tunnel.send_end()
+            self._carrier.send_end()
 
-    # The tunnel's side.
+    # The other end's side.
 
     def data(self, view: memoryview) -> None:
         if self._ending is not None:
@@ -272,7 +334,7 @@ class Pump:
             return
         self.received += len(view)
         if not self._wire.send(view):
-            self._tunnel.pause()
+            self._carrier.pause()
 
     def data_in_parts(self, slices: Sequence[memoryview]) -> None:
         size = sum(map(len, slices))
@@ -281,7 +343,7 @@ class Pump:
             return
         self.received += size
         if not self._wire.send_many(slices):
-            self._tunnel.pause()
+            self._carrier.pause()
 
     def _drop(self, size: int) -> None:
         self._dropped += size
@@ -292,13 +354,13 @@ class Pump:
         early = self._early
         if refusal is not None:
             self._end(Outcome(Ending.REFUSED, refusal.reason, refusal.message, may_retry=True))
-            if self._tunnel.may_speak:
-                self._tunnel.send_end()
+            if self._carrier.may_speak:
+                self._carrier.send_end()
             return
         self.answered_at = self._loop.time()
         if early is None or self._ending is not None:
             return
-        if not self._said_data and (early.data or early.finished) and self._tunnel.may_speak:
+        if not self._said_data and (early.data or early.finished) and self._carrier.may_speak:
             self._send_early()
         self._early = None
         assert self._deadline is not None
@@ -313,8 +375,7 @@ class Pump:
     def reset(self, reason: Reason) -> None:
         outcome = Outcome(Ending.REMOTE_RESET, reason, "the other end has reset the stream")
         self._end(outcome)
-        if self._tunnel.may_speak:
-            self._tunnel.send_reset(self._local_reason)
+        self._carrier.break_off(self._local_reason)
 
     def room(self) -> None:
         waits_for_answer = self._early is not None and self._early.full
@@ -333,21 +394,21 @@ class Pump:
 
     @property
     def _no_byte_can_have_arrived(self) -> bool:
-        if self._early is None:
+        if self._unanswered:
+            return not self._said_data and not self.received
+        tunnel = self._carrier
+        if self._early is None or not isinstance(tunnel, Tunnel):
             return False
-        counted = self._tunnel.going_away
+        counted = tunnel.going_away
         return not self._said_data or (counted is not None and counted < self._open_number)
 
     # Endings.
 
     def _cut(self, outcome: Outcome) -> None:
-        """The stream is broken on our side: RESET, and the other end's last word awaited a while."""
+        """The stream is broken on our side: tell the other end, and await its last word a while."""
         self._end(outcome)
-        if self._tunnel.lost is not None:
-            return
-        if self._tunnel.may_speak:
-            reason = outcome.reason or Reason.INTERNAL
-            self._tunnel.send_reset(reason)
+        if self._carrier.lost is None:
+            self._carrier.break_off(outcome.reason or Reason.INTERNAL)
 
     def _end(self, outcome: Outcome) -> None:
         """The first ending holds. Nothing more is read from the local side."""
@@ -355,7 +416,7 @@ class Pump:
             return
         self._ending = outcome
         self._wire.unwatch()
-        self._tunnel.resume()
+        self._carrier.resume()
         if self._deadline is not None:
             self._deadline.cancel()
         if outcome.ending is not Ending.FINISHED:
@@ -368,8 +429,8 @@ class Pump:
             self.outcome.set_result(self._ending)
 
     def _give_up(self) -> None:
-        """The other end's last word has not come in time: the tunnel cannot be used again."""
-        self._tunnel.close()
+        """The other end's last word has not come in time: its carrier cannot be used again."""
+        self._carrier.close()
         self._settle()
 
     # The clock.
@@ -392,9 +453,9 @@ class Pump:
         moved = self.sent + self.received
         self._quiet = self._quiet + 1 if moved == self._last_moved else 0
         self._last_moved = moved
-        half_closed = self._wire_ended or not self._tunnel.hears
+        half_closed = self._wire_ended or not self._carrier.hears
         allowed = self._limits.half_closed if half_closed else self._limits.idle
-        if self._wire.held or self._tunnel.held:
+        if self._wire.held or self._carrier.held:
             allowed = min(allowed, self._limits.stalled)
         if self._quiet * self._limits.half_closed / 4 >= allowed:
             self._cut(Outcome(Ending.TIMED_OUT, Reason.TIMEOUT, f"no byte for {allowed:g} s"))

@@ -83,6 +83,10 @@ class PeerUntrusted(Refused):
     reason = Reason.UNTRUSTED
 
 
+class AnotherServer(PeerUntrusted):
+    """The other end says itself that it is not who we want."""
+
+
 class Distrusted(Refused):
     """The other end does not take our certificate: it is we who are refused."""
 
@@ -107,7 +111,7 @@ class Defect(Refused):
     reason = Reason.INTERNAL
 
 
-def by_alert(error: ssl.SSLError) -> Distrusted | ProtocolViolation | None:
+def by_alert(error: ssl.SSLError) -> AnotherServer | Distrusted | ProtocolViolation | None:
     """What the other end said, if *error* is a TLS alert that we received; None if it is our own verdict."""
     # OpenSSL names alerts so, and no verdict of its own. Not all have a `reason` in Python.
     text = (error.reason or str(error)).lower().replace("_", " ")
@@ -120,7 +124,7 @@ def by_alert(error: ssl.SSLError) -> Distrusted | ProtocolViolation | None:
 
 _RECEIVED = re.compile(r"\b(?:sslv3|tlsv1|tlsv13) (?:alert )?([a-z ]+)")
 
-_ALERTS: dict[str, tuple[type[Distrusted | ProtocolViolation], str]] = {
+_ALERTS: dict[str, tuple[type[AnotherServer | Distrusted | ProtocolViolation], str]] = {
     "unknown ca": (
         Distrusted,
         "it does not know the authority of our certificate; compare its trust anchors with ours",
@@ -138,5 +142,5 @@ _ALERTS: dict[str, tuple[type[Distrusted | ProtocolViolation], str]] = {
     "no application protocol": (ProtocolViolation, "it speaks no protocol that we speak (ALPN)"),
     "protocol version": (ProtocolViolation, "it does not speak TLS 1.3"),
     "handshake failure": (ProtocolViolation, "there is no cipher, key or signature that both ends take"),
-    "unrecognized name": (ProtocolViolation, "it has no server of the name that we asked for"),
+    "unrecognized name": (AnotherServer, "it has no server of the name that we asked for"),
 }

@@ -18,6 +18,9 @@ class Deadlines:
     first_frame: float = 5.0
     """From the end of the handshake to the first frame."""
 
+    transport_header: float = 10.0
+    """From the end of the handshake to a whole transport header, as linkerd2-proxy waits."""
+
     silence: float = 60.0
     """An idle tunnel whose client has not even sent a PING."""
 
@@ -50,6 +53,9 @@ class InboundSettings:
 
     cluster: str = ""
     """Our cluster's name; a client that believes to reach another one is refused."""
+
+    cluster_domain: str = "cluster.local"
+    """What the names of services end with that peers ask for by SNI."""
 
     allow_loopback: bool = False
     """Whether backends may be on this machine, also where the routes do not say so."""

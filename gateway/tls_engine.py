@@ -35,7 +35,17 @@ class HandshakeTooLong(ProtocolViolation):
 class TlsEngine:
     """One end of a TLS connection."""
 
-    __slots__ = ("_empty_records", "_fed", "_incoming", "_read", "_tls", "_write", "answers", "peer_finished")
+    __slots__ = (
+        "_empty_records",
+        "_fed",
+        "_incoming",
+        "_read",
+        "_tls",
+        "_write",
+        "answers",
+        "finished",
+        "peer_finished",
+    )
 
     def __init__(self, context: ssl.SSLContext, *, server_name: str | None) -> None:
         """A client towards *server_name*, or with None a server."""
@@ -55,6 +65,8 @@ class TlsEngine:
         self._write: Callable[[memoryview], int] = inner.write
         self._fed = 0
         self._empty_records = 0
+        self.finished = False
+        """Whether we have said close_notify."""
         self.peer_finished = False
         """Whether the peer's close_notify has been read: it sends no more."""
 
@@ -138,10 +150,14 @@ class TlsEngine:
 
     def finish(self) -> bytes:
         """
-        close_notify: what tells the peer that we send no more. Called at most once.
+        close_notify: what tells the peer that we send no more. Nothing, if it has been told before.
 
-        `unwrap` sends it and then reads; since no ciphertext is inside, wanting more is success.
+        `unwrap` sends it and then reads; since no ciphertext is inside, wanting more is success. (With
+        some inside it raises, and what it has read is lost: `decrypt` leaves none behind.)
         """
+        if self.finished:
+            return b""
+        self.finished = True
         try:
             self._tls.unwrap()
         except (ssl.SSLWantReadError, ssl.SSLZeroReturnError):

@@ -202,6 +202,11 @@ class Tunnel:
         """Our direction is broken: our last word. What still comes is dropped."""
         self._say(reset_frame(reason))
 
+    def break_off(self, reason: Reason) -> None:
+        """The stream is broken: RESET, if our last word is not said yet."""
+        if self.may_speak:
+            self.send_reset(reason)
+
     # The server's part.
 
     async def next_opening(self) -> Opening | None:
@@ -328,7 +333,11 @@ class Tunnel:
         else:
             self._gone(PeerGone("the other end has closed the tunnel within a stream"))
 
+    def takes_bare_fin(self) -> bool:
+        return False
+
     def broken(self, cause: Refused) -> None:
+        self._channel.wire.close()
         self._gone(cause)
 
     def _take_waiting(self) -> None:

@@ -96,6 +96,9 @@ class Hearing:
         self.heard += view
         return False
 
+    def takes_bare_fin(self) -> bool:
+        return False
+
     def settled(self) -> None:
         pass
 

@@ -13,7 +13,15 @@ from gateway import handshake
 from gateway.buffers import Buffers
 from gateway.channel import Channel
 from gateway.handshake_queue import HandshakeThreads
-from gateway.refusals import Distrusted, PeerGone, PeerUntrusted, ProtocolViolation, Reason, by_alert
+from gateway.refusals import (
+    AnotherServer,
+    Distrusted,
+    PeerGone,
+    PeerUntrusted,
+    ProtocolViolation,
+    Reason,
+    by_alert,
+)
 from gateway.tls_engine import MAX_RECORD, TlsEngine, whole_record
 from gateway.tunnel import Tunnel
 from tests.support.pairs import CLIENT, GATEWAY, wires
@@ -208,7 +216,7 @@ ALERTS = {
     116: (Distrusted, "it asks for a certificate, and we have shown none"),
     40: (ProtocolViolation, "no cipher, key or signature that both ends take"),
     70: (ProtocolViolation, "it does not speak TLS 1.3"),
-    112: (ProtocolViolation, "it has no server of the name that we asked for"),
+    112: (AnotherServer, "it has no server of the name that we asked for"),
     120: (ProtocolViolation, "it speaks no protocol that we speak"),
     80: (ProtocolViolation, "its alert is 'internal error'"),
 }

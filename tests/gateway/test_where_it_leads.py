@@ -143,5 +143,8 @@ def test_a_single_table_is_no_list_of_them() -> None:
 def test_an_unknown_protocol_is_refused() -> None:
     with pytest.raises(InvalidFile, match=r"none of jackstay/1, transport\.l5d\.io/v1"):
         read_targets(TARGETS.replace("jackstay/1", "h2"))
-    with pytest.raises(InvalidFile, match="cannot be spoken to a gateway yet"):
-        read_targets(TARGETS.replace("jackstay/1", "transport.l5d.io/v1"))
+
+
+def test_a_linkerd_gateway_is_spoken_to_in_its_own_way() -> None:
+    (target,) = read_targets(TARGETS.replace("jackstay/1", "transport.l5d.io/v1")).targets.values()
+    assert target.protocol == "transport.l5d.io/v1"

@@ -1,5 +1,5 @@
 """
-A gateway in this process, for its door alone: real sockets and handshakes, nothing exported.
+A gateway in this process: real sockets and handshakes; for its door alone if nothing is exported.
 
     async with open_gateway(PKI) as address:
         ...
@@ -16,7 +16,7 @@ from gateway.inbound import Inbound
 from gateway.lingering import Lingering
 from gateway.listener import Listener, listening_socket
 from gateway.metrics import DataPathMetrics
-from gateway.routes import NO_ROUTES
+from gateway.routes import NO_ROUTES, RouteTable
 from gateway.settings import InboundSettings
 from process.address import Address
 from tests.support.pairs import GATEWAY
@@ -24,16 +24,22 @@ from tests.support.pki import Pki
 
 
 @asynccontextmanager
-async def open_gateway(pki: Pki, settings: InboundSettings | None = None) -> AsyncIterator[Address]:
+async def open_gateway(
+    pki: Pki,
+    settings: InboundSettings | None = None,
+    *,
+    routes: RouteTable = NO_ROUTES,
+    registry: CollectorRegistry | None = None,
+) -> AsyncIterator[Address]:
     """Where it listens; it shows a certificate of *pki*, and lets in whom the anchors of that vouch for."""
     settings = settings or InboundSettings()
-    metrics = DataPathMetrics(CollectorRegistry(), "inbound")
+    metrics = DataPathMetrics(registry or CollectorRegistry(), "inbound")
     with HandshakeThreads(2) as threads:
         async with Lingering() as lingering:
             inbound = Inbound(
                 settings,
                 generation=lambda: pki.generation(GATEWAY),
-                routes=Current(NO_ROUTES),
+                routes=Current(routes),
                 threads=threads,
                 lingering=lingering,
                 metrics=metrics,
