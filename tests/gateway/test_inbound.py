@@ -32,6 +32,7 @@ T = TypeVar("T")
 PKI = Pki.make()
 IDENTITY = PKI.identity(GATEWAY).dns_name
 OURS = PKI.generation(CLIENT, bundle=PKI.bundle)
+GATEWAYS = PKI.generation(GATEWAY)
 FIRST_FRAME = 0.3
 """Seconds."""
 
@@ -91,7 +92,7 @@ async def test_who_has_waited_too_long_for_a_thread_is_cut_off_and_counted() -> 
         async with Lingering() as lingering:
             inbound = Inbound(
                 InboundSettings(),
-                generation=lambda: OURS,
+                generation=lambda: GATEWAYS,
                 routes=Current(NO_ROUTES),
                 threads=threads,
                 lingering=lingering,
