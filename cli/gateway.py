@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from certs.credentials import InvalidCredentials
 from certs.files import CertificateFiles
 from certs.trust_bundle import InvalidTrustBundle
-from cli import options
+from cli import limits, options
 from cli.cluster_source import OwnCluster, follow_routes
 from cli.errors import CliError, explained
 from cluster.metadata import Key
@@ -19,9 +19,10 @@ from gateway import frames, transport_header
 from gateway.current import Current, follow_file, read_file
 from gateway.files import InvalidFile, read_routes
 from gateway.metrics import DataPathMetrics
+from gateway.pump import PumpLimits
 from gateway.routes import NO_ROUTES, RouteTable
 from gateway.server import Listening, inbound_server
-from gateway.settings import Drain, InboundSettings
+from gateway.settings import Deadlines, Drain, InboundSettings
 from process.address import Address
 from process.admin import Readiness
 from process.run import run
@@ -29,6 +30,7 @@ from process.run import run
 _ROUTES = "routes"
 
 
+@limits.flags(limits.GATEWAY)
 def command(
     *,
     certificate: options.Certificate,
@@ -78,15 +80,13 @@ def command(
     drain_timeout: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="How long streams may go on after that.")
     ] = 25.0,
-    most_connections: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Peers' connections at once; the next one is refused.")
-    ] = 10_000,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     namespace: options.Namespace = options.NAMESPACE,
     cluster_domain: options.ClusterDomain = options.CLUSTER_DOMAIN,
     log_format: options.LogFormat = "auto",
     log_level: options.LogLevel = "info",
+    **chosen: float,
 ) -> None:
     r"""
     Let peers with a certificate in, to exported services and to nothing else.
@@ -110,7 +110,11 @@ def command(
         cluster=cluster_name,
         cluster_domain=cluster_domain,
         allow_loopback=allow_loopback_backends,
-        most_connections=most_connections,
+        deadlines=Deadlines(
+            pump=PumpLimits(**limits.chosen(limits.GATEWAY, chosen, "pump")),
+            **limits.chosen(limits.GATEWAY, chosen, "deadlines"),
+        ),
+        **limits.chosen(limits.GATEWAY, chosen, "inbound"),
         drain=Drain(delay=delay, timeout=drain_timeout),
     )
     table: Current[RouteTable] = Current(NO_ROUTES)

@@ -12,16 +12,17 @@ from prometheus_client import CollectorRegistry
 from certs.credentials import InvalidCredentials
 from certs.files import CertificateFiles
 from certs.trust_bundle import InvalidTrustBundle
-from cli import options
+from cli import limits, options
 from cli.cluster_source import OwnCluster, follow_targets
 from cli.errors import CliError, explained
 from gateway import frames, transport_header
 from gateway.current import follow_file, read_file
 from gateway.files import InvalidFile, read_targets
 from gateway.metrics import DataPathMetrics
+from gateway.pump import PumpLimits
 from gateway.routes import TargetTable
 from gateway.server import outbound_server
-from gateway.settings import Drain, OutboundSettings, PoolSettings
+from gateway.settings import Deadlines, Drain, OutboundSettings, PoolSettings
 from process.address import Address
 from process.admin import Readiness
 from process.run import run
@@ -36,6 +37,7 @@ class Mode(StrEnum):
     CLUSTER_IP = "cluster-ip"
 
 
+@limits.flags(limits.OUTBOUND)
 def command(
     *,
     certificate: options.Certificate,
@@ -49,9 +51,6 @@ def command(
         typer.Option(help="file: as --targets says. cluster-ip: listen on the mirrored Services' addresses."),
     ] = Mode.FILE,
     admin: options.Admin = Address("", 9990),  # noqa: B008  # frozen
-    warm_tunnels: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Idle tunnels kept ready, for each gateway address.")
-    ] = 2,
     allow_loopback: Annotated[
         bool, typer.Option("--allow-loopback", help="Let gateways be on this machine; with a file they may.")
     ] = False,
@@ -62,15 +61,13 @@ def command(
     drain_timeout: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="How long streams may go on after that.")
     ] = 25.0,
-    most_connections: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Applications' connections at once, for each target.")
-    ] = 10_000,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     namespace: options.Namespace = options.NAMESPACE,
     cluster_domain: options.ClusterDomain = options.CLUSTER_DOMAIN,
     log_format: options.LogFormat = "auto",
     log_level: options.LogLevel = "info",
+    **chosen: float,
 ) -> None:
     r"""
     Carry connections to services of other clusters, through their gateways.
@@ -94,8 +91,12 @@ def command(
         )
     settings = OutboundSettings(
         allow_loopback=allow_loopback or targets is not None,
-        most_connections=most_connections,
-        pool=PoolSettings(warm=warm_tunnels),
+        pool=PoolSettings(**limits.chosen(limits.OUTBOUND, chosen, "pool")),
+        deadlines=Deadlines(
+            pump=PumpLimits(**limits.chosen(limits.OUTBOUND, chosen, "pump")),
+            **limits.chosen(limits.OUTBOUND, chosen, "deadlines"),
+        ),
+        **limits.chosen(limits.OUTBOUND, chosen, "outbound"),
         drain=Drain(delay=drain_delay, timeout=drain_timeout),
     )
     registry = CollectorRegistry()

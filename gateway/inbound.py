@@ -16,7 +16,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
 import structlog
@@ -37,12 +37,14 @@ from gateway.messages import Opening
 from gateway.metrics import DataPathMetrics
 from gateway.policy import may_use
 from gateway.pump import Ending, Pump
+from gateway.quota import Quota
 from gateway.refusals import (
     Crowded,
     Draining,
     NoEndpoint,
     NotAllowed,
     NotExported,
+    OverLimit,
     PeerUntrusted,
     Reason,
     Refused,
@@ -89,6 +91,8 @@ class Inbound:
         )
         metrics.ejected.set_function(lambda: len(self._ejections))
         self._tunnels: set[Tunnel] = set()
+        self._tunnel_quota = Quota(settings.most_tunnels_per_identity, "connections")
+        self._stream_quota = Quota(settings.most_streams_per_identity, "streams")
         self._closing = False
 
     @property
@@ -111,9 +115,18 @@ class Inbound:
         except BaseException:
             wire.reset()
             raise
-        if secured.engine.alpn != ALPN:
-            await self._serve_direct(wire, secured)
-            return
+        try:
+            with self._tunnel_quota.taken(secured.peer.identity):  # OverLimit
+                if secured.engine.alpn == ALPN:
+                    await self._serve_tunnel(wire, secured)
+                else:
+                    await self._serve_direct(wire, secured)
+        except OverLimit as refusal:
+            self._refused(wire, refusal)
+            await Channel(wire, secured.engine, self._buffers, secured.unread).close_gently()
+
+    async def _serve_tunnel(self, wire: Wire, secured: Secured) -> None:
+        """Stream after stream."""
         async with self._tunnel(wire, secured) as tunnel:
             while True:
                 opening = await self._next_opening(tunnel)  # PeerGone, TooSlow, Draining
@@ -162,8 +175,9 @@ class Inbound:
     async def _stream(self, tunnel: Tunnel | Direct, opening: Opening) -> None:
         """One stream; what a stage may refuse stands beside it. The tunnel outlives a refusal."""
         try:
-            with self._journal.stream(_entry(tunnel, opening)) as entry:
+            with self._journal.stream(_entry(tunnel, opening)) as entry, ExitStack() as held:
                 self._check_peer(tunnel, opening)  # PeerUntrusted, Draining, NotExported
+                held.enter_context(self._stream_quota.taken(tunnel.peer.identity))  # OverLimit
                 route = self._route(opening, tunnel)  # NotExported, NotAllowed, NoEndpoint
                 backend, endpoint = await self._dial(route, tunnel)  # BackendUnreachable
                 entry.backend = str(endpoint)

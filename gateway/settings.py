@@ -63,6 +63,12 @@ class InboundSettings:
     most_connections: int = 10_000
     """Peers' connections at once; the next one is refused."""
 
+    most_tunnels_per_identity: int = 9000
+    """Connections of one identity at once, a tunnel each as a rule; the next one is closed: others get in."""
+
+    most_streams_per_identity: int = 9000
+    """Streams of one identity at once; the next one is refused."""
+
     deadlines: Deadlines = field(default_factory=Deadlines)
     drain: Drain = field(default_factory=Drain)
 

@@ -93,7 +93,7 @@ def test_help_is_whole_at_eighty_columns(command: list[str]) -> None:
 def test_options_stand_under_their_headings() -> None:
     lines = jackstay("gateway", "--help").stdout.splitlines()
     headings = [line for line in lines if line and not line.startswith((" ", "Usage"))]
-    assert headings == ["Certificates:", "Options:", "In a cluster:", "Log:"]
+    assert headings == ["Certificates:", "Options:", "In a cluster:", "Log:", "Limits:"]
     assert lines[-1].endswith("JACKSTAY_OPT_LOG_LEVEL, and so on.")
 
 
