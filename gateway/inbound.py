@@ -90,6 +90,7 @@ class Inbound:
             asyncio.get_running_loop().time, random.random, changed=self._ejection_changed
         )
         metrics.ejected.set_function(lambda: len(self._ejections))
+        metrics.idle_tunnels.set_function(lambda: sum(not one.in_stream for one in self._tunnels))
         self._tunnels: set[Tunnel] = set()
         self._tunnel_quota = Quota(settings.most_tunnels_per_identity, "connections")
         self._stream_quota = Quota(settings.most_streams_per_identity, "streams")
@@ -177,6 +178,8 @@ class Inbound:
         try:
             with self._journal.stream(_entry(tunnel, opening)) as entry, ExitStack() as held:
                 self._check_peer(tunnel, opening)  # PeerUntrusted, Draining, NotExported
+                if isinstance(tunnel, Tunnel) and tunnel.opens > 1:
+                    self._metrics.tunnel_reused()
                 held.enter_context(self._stream_quota.taken(tunnel.peer.identity))  # OverLimit
                 route = self._route(opening, tunnel)  # NotExported, NotAllowed, NoEndpoint
                 backend, endpoint = await self._dial(route, tunnel)  # BackendUnreachable

@@ -7,11 +7,12 @@ names of their own, since nobody else has tunnels. No label has a value that a s
 
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from certs.generation import Generation
 from gateway.refusals import Reason
 from gateway.stream_metrics import WAITS, Direction, StreamBytes, StreamCounts
+from process.version import VERSION
 
 
 class DataPathMetrics:
@@ -47,6 +48,20 @@ class DataPathMetrics:
             "jackstay_reloads_total", "Files or snapshots taken over, or kept out because broken.",
             ("what", "result"), registry=registry,
         )  # fmt: skip
+        self._lag = Histogram(
+            "jackstay_loop_lag_seconds", "By how much the event loop is late, looked at twice a second.",
+            ("direction",), buckets=WAITS, registry=registry,
+        ).labels(direction)  # fmt: skip
+        self._reused = Counter(
+            "jackstay_tunnels_reused_total", "Streams carried by a tunnel that had carried another.",
+            ("direction",), registry=registry,
+        ).labels(direction)  # fmt: skip
+        self.idle_tunnels = Gauge(
+            "jackstay_tunnels_idle", "Tunnels that carry no stream now.", ("direction",), registry=registry
+        ).labels(direction)
+        build = Gauge("jackstay_build_info", "Which jackstay this is.", ("version",), registry=registry)
+        build.labels(VERSION).set(1)
+        ProcessCollector(registry=registry)
         self.ejections = Counter(
             "jackstay_ejections_total", "Endpoints passed over because connecting to them kept failing.",
             registry=registry,
@@ -88,6 +103,12 @@ class DataPathMetrics:
 
     def stream_ready(self, seconds: float) -> None:
         self._streams.ready(seconds)
+
+    def loop_late(self, seconds: float) -> None:
+        self._lag.observe(seconds)
+
+    def tunnel_reused(self) -> None:
+        self._reused.inc()
 
     def tunnel_opened(self) -> None:
         self._on_tunnel_opened.inc()

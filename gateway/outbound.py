@@ -66,6 +66,7 @@ class Outbound:
         self._buffers = Buffers()
         self._client = TunnelClient(threads, self._buffers, settings.deadlines, settings.allow_loopback)
         self._loads = Loads()
+        metrics.idle_tunnels.set_function(lambda: sum(pool.sizes[0] for pool, _ in self._pools.values()))
         self._pools: dict[tuple[Address, str], tuple[Pool, asyncio.Task[None]]] = {}
         self._ending: set[asyncio.Task[None]] = set()
 
@@ -202,6 +203,8 @@ class Outbound:
     ) -> Outcome:
         pump = Pump(tunnel, application, self._buffers, self._settings.deadlines.pump)
         entry.carried_by(pump)
+        if tunnel.opens:
+            self._metrics.tunnel_reused()
         try:
             pump.start_client(opening, early)
             return await pump.outcome

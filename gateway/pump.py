@@ -33,6 +33,7 @@ FRESH = 15.0
 """Seconds since a tunnel was heard within which it is trusted with early data."""
 
 _LAST_WORD_WAIT = 1.0
+_GONE = "the connection was reset behind its end"
 
 
 class Ending(Enum):
@@ -96,6 +97,10 @@ class PumpLimits:
 
 class Carrier(Protocol):
     """What carries a stream to the other end and back: a tunnel, or a direct connection."""
+
+    @property
+    def wire(self) -> Wire:
+        """The connection below it."""
 
     @property
     def lost(self) -> Refused | None:
@@ -248,6 +253,24 @@ class Pump:
         if not self._over:
             self._over = True
             self._carrier.detach()
+
+    @property
+    def has_gone_unseen(self) -> bool:
+        """Whether one of the two sides is gone, and is not read, so that nobody knows."""
+        return self._wire.gone_unseen or self._carrier.wire.gone_unseen
+
+    def look_for_the_gone(self) -> None:
+        """Read from who is gone unseen: what had arrived, and then what became of it."""
+        if self._ending is None and self._wire.gone_unseen:
+            if self._wire_ended:  # behind an end there is nothing to read, not even the reset
+                self._cut(Outcome(Ending.LOCAL_RESET, self._local_reason, _GONE))
+            else:
+                self._wire.resume()
+        if self._ending is None and self._carrier.wire.gone_unseen:
+            if not self._carrier.hears:
+                self._cut(Outcome(Ending.REMOTE_RESET, Reason.PEER_RESET, _GONE))
+            else:
+                self._carrier.resume()
 
     # The local side.
 

@@ -19,6 +19,7 @@ from gateway.lingering import Lingering
 from gateway.listener import Listener, listening_socket
 from gateway.metrics import DataPathMetrics
 from gateway.outbound import Outbound
+from gateway.pulse import pulse
 from gateway.routes import RouteTable, TargetTable
 from gateway.settings import Drain, InboundSettings, OutboundSettings
 from process.address import Address
@@ -68,6 +69,7 @@ async def inbound_server(
             metrics=metrics,
         )
         routes.swapped = inbound.recheck
+        await stack.enter_async_context(_beating(lambda: inbound.running, metrics))
         listener = await stack.enter_async_context(
             Listener(
                 listening_socket(listening.peers),
@@ -138,6 +140,7 @@ async def outbound_server(
                 metrics=metrics,
             )
         )
+        await stack.enter_async_context(_beating(lambda: outbound.running, metrics))
         doors = await stack.enter_async_context(
             Doors(outbound, most=settings.most_connections, refused=metrics.refused)
         )
@@ -168,6 +171,17 @@ def _announcing(
             log.info("outbound.ready", listen=doors.listening, admin=str(admin), identity=identity)
 
     return follow
+
+
+@asynccontextmanager
+async def _beating(running: Callable[[], Iterable[Entry]], metrics: DataPathMetrics) -> AsyncIterator[None]:
+    """What has to be looked at again and again, within the block."""
+    task = asyncio.get_running_loop().create_task(pulse(running, metrics.loop_late), name="pulse")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def _threads(stack: AsyncExitStack) -> HandshakeThreads:

@@ -23,7 +23,9 @@ HANDSHAKE_BUDGET = 16 * 1024
 """Bytes of a peer's handshake that are looked at before it has shown who it is."""
 
 MAX_EMPTY_RECORDS = 32
-"""Records in a row without data: KeyUpdate, padding. 2.7 MB of them cost others seconds of CPU."""
+"""Records without data (KeyUpdate, padding) in 64 KiB of data. 2.7 MB of them cost others seconds of CPU."""
+
+_DATA_FOR_EMPTY_RECORDS = 64 * 1024
 
 _OUTPUT_CAUSED_BY_READING = 64 * 1024
 
@@ -36,6 +38,7 @@ class TlsEngine:
     """One end of a TLS connection."""
 
     __slots__ = (
+        "_data_since_empty",
         "_empty_records",
         "_fed",
         "_incoming",
@@ -65,6 +68,7 @@ class TlsEngine:
         self._write: Callable[[memoryview], int] = inner.write
         self._fed = 0
         self._empty_records = 0
+        self._data_since_empty = 0
         self.finished = False
         """Whether we have said close_notify."""
         self.peer_finished = False
@@ -136,7 +140,8 @@ class TlsEngine:
                 count = 0
             if count:
                 filled += count
-                self._empty_records = 0
+                if self._empty_records:
+                    self._forgive(count)
             else:
                 self.peer_finished = True
         return taken, filled
@@ -170,10 +175,18 @@ class TlsEngine:
         """What waits for the wire: handshake messages, alerts, answers to a KeyUpdate."""
         return self.answers.read() if self.answers.pending else b""
 
+    def _forgive(self, count: int) -> None:
+        """Data, of which enough makes up for records without any."""
+        self._data_since_empty += count
+        if self._data_since_empty >= _DATA_FOR_EMPTY_RECORDS:
+            self._empty_records = self._data_since_empty = 0
+
     def _count_empty(self) -> None:
         self._empty_records += 1
         if self._empty_records >= MAX_EMPTY_RECORDS:
-            raise ProtocolViolation(f"{MAX_EMPTY_RECORDS} records in a row without data")
+            raise ProtocolViolation(
+                f"{MAX_EMPTY_RECORDS} records without data, with less than {_DATA_FOR_EMPTY_RECORDS} bytes"
+            )
         if self.answers.pending > _OUTPUT_CAUSED_BY_READING:
             raise ProtocolViolation("records that want more answers than they are worth")
 

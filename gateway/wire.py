@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from process.address import Address
 
 _TCP_NOTSENT_LOWAT = 25  # linux/tcp.h; the socket module has no name for it
+_TCP_CLOSE = 7  # linux/tcp_states.h
 _LINGER_RESET = struct.pack("ii", 1, 0)
 _OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -101,6 +102,13 @@ class Wire:
         """Bytes that the kernel has taken and the other end has not confirmed (SIOCOUTQ)."""
         queue = fcntl.ioctl(self._fd, termios.TIOCOUTQ, b"\0\0\0\0")
         return int(struct.unpack("i", queue)[0])
+
+    @property
+    def gone_unseen(self) -> bool:
+        """Whether the connection is over although nobody, not reading it, has been told (TCP_INFO)."""
+        if self._fd < 0 or self._reading:
+            return False
+        return self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE
 
     # Callbacks: for the pump.
 

@@ -105,6 +105,19 @@ async def test_both_directions_and_their_ends() -> None:
         assert client.usable
 
 
+async def test_a_backend_that_is_reset_behind_its_end_is_found_by_the_sweep() -> None:
+    """It has half-closed and was read to the end, then it died: nobody reads there who would be told."""
+    async with tunnel_pair(PKI) as (client, server), stream(client, server) as one:
+        one.backend.finish()
+        assert await one.application.hear_out() == "end"
+        one.backend.break_off()
+        await until(lambda: one.server.has_gone_unseen)
+        one.server.look_for_the_gone()
+        assert (await one.server.outcome).ending is Ending.LOCAL_RESET
+        # Its last word had been END: only by the tunnel's end can the other side be told.
+        assert (await one.client.outcome).ending is Ending.TUNNEL_LOST
+
+
 async def test_stream_after_stream_on_one_tunnel() -> None:
     async with tunnel_pair(PKI) as (client, server):
         for number in range(5):

@@ -89,11 +89,13 @@ def test_the_page_has_these_counters_and_no_label_that_a_stranger_could_fill() -
         *("jackstay_refused_total", "jackstay_handshakes_total", "jackstay_tunnels"),
         *("jackstay_tunnels_opened_total", "jackstay_reloads_total"),
         *("jackstay_handshake_seconds_count", "jackstay_stream_ready_seconds_count"),
-        "identity_cert_expiration_timestamp_seconds",
+        *("identity_cert_expiration_timestamp_seconds", "jackstay_build_info", "process_cpu_seconds_total"),
+        *("jackstay_loop_lag_seconds_count", "jackstay_tunnels_idle", "jackstay_tunnels_reused_total"),
+        *("jackstay_ejections_total", "jackstay_ejected_endpoints"),
     }
     assert wanted <= page.names
     labels = {label for sample in page.samples for label in sample.labels}
-    assert labels <= {"direction", "peer", "tls", "errno", "reason", "result", "what", "le"}
+    assert labels <= {"direction", "peer", "tls", "errno", "reason", "result", "what", "le", "version"}
 
 
 def test_bytes_are_read_anew_each_time_somebody_looks() -> None:
