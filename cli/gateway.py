@@ -2,9 +2,11 @@
 
 import asyncio
 import functools
+import os
 from pathlib import Path
 from typing import Annotated
 
+import structlog
 import typer
 from prometheus_client import CollectorRegistry
 
@@ -21,11 +23,20 @@ from gateway.metrics import DataPathMetrics
 from gateway.routes import NO_ROUTES, RouteTable
 from gateway.server import Listening, inbound_server
 from gateway.settings import Drain, InboundSettings
+from gateway.workers import Inherited, inbound_worker, supervise_gateway
 from process.address import Address
 from process.admin import Readiness
 from process.run import run
+from process.supervisor import our_command_line
 
 _ROUTES = "routes"
+
+
+def _inherited(text: str) -> Inherited:
+    try:
+        return Inherited.parse(text)
+    except ValueError:
+        raise typer.BadParameter("only a supervisor knows what belongs here") from None
 
 
 def command(
@@ -67,8 +78,26 @@ def command(
         float, typer.Option(min=0, metavar="SECONDS", help="How long streams may go on after that.")
     ] = 25.0,
     most_connections: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Peers' connections at once; the next one is refused.")
+        int,
+        typer.Option(
+            min=1,
+            metavar="N",
+            help="Peers' connections at once, over all workers; the next one is refused.",
+        ),
     ] = 10_000,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=256,
+            metavar="N",
+            help="Processes that serve, each on a core; 0 is one for each core that we may use.",
+        ),
+    ] = 1,
+    worker: Annotated[
+        Inherited | None,
+        typer.Option(parser=_inherited, hidden=True, help="For a worker: what its supervisor gave it."),
+    ] = None,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     namespace: options.Namespace = options.NAMESPACE,
@@ -113,11 +142,18 @@ def command(
             kubeconfig, context, namespace, cluster_domain, allow_loopback=allow_loopback_backends
         )
 
-    async def main(stopping: asyncio.Event) -> int:
-        listening = Listening(peers=listen, admin=admin or Address("", 9990), probe=probe)
+    listening = Listening(peers=listen, admin=admin or Address("", 9990), probe=probe)
+
+    async def serve(stopping: asyncio.Event) -> int:
+        """One process that serves: the only one, or a worker."""
+        serving = (
+            functools.partial(inbound_server, listening)
+            if worker is None
+            else functools.partial(inbound_worker, worker)
+        )
         async with asyncio.TaskGroup() as tasks:
-            async with inbound_server(
-                listening, settings, certificates, table, readiness, metrics, registry, stopping
+            async with serving(
+                settings, certificates, table, readiness, metrics, registry, stopping
             ) as announce:
 
                 async def took(new: RouteTable) -> None:
@@ -142,5 +178,16 @@ def command(
                 task.cancel()
         return 0
 
+    async def supervise(stopping: asyncio.Event) -> int:
+        identity = certificates.generation().credentials.identity
+        await supervise_gateway(count, our_command_line(), listening, identity, stopping)
+        return 0
+
+    count = workers or len(os.sched_getaffinity(0))
+    main = serve
+    if worker is not None:
+        structlog.contextvars.bind_contextvars(worker=worker.number)
+    elif count > 1:
+        main = supervise
     with explained(OSError):
         raise typer.Exit(run(main, log_format=log_format, log_level=log_level))

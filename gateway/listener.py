@@ -1,7 +1,12 @@
-"""Accepting connections: one task for each, a bound on their number, and calm when descriptors run out."""
+"""Accepting connections: one task for each, a bound on their number, and calm when descriptors run out.
+
+A listener may be shared with other processes (`gateway.shares`): then one connection is accepted a wake, and
+while we hold more than our share the others are left to take what comes.
+"""
 
 import asyncio
 import errno
+import select
 import socket
 from collections.abc import Awaitable, Callable
 from types import TracebackType
@@ -10,6 +15,7 @@ from typing import Self
 import structlog
 
 from gateway.refusals import OverLimit, Refused
+from gateway.shares import Share
 from gateway.wire import Wire, accepted, set_options
 from process.address import Address
 
@@ -17,6 +23,12 @@ log = structlog.get_logger()
 
 BACKLOG = 1024
 _ACCEPTS_A_WAKE = 64
+_LOOK_EVERY = 0.02
+"""Seconds after which a worker with more than its share looks whether it is level."""
+
+_MOST_LOOKS = 10
+"""Looks that find somebody waiting, after which we take him anyway: the others do not."""
+
 _NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
@@ -54,10 +66,12 @@ class Listener:
         most: int,
         refused: Callable[[Refused], None],
         failed: Callable[[], None],
+        share: Share | None = None,
     ) -> None:
         """
         *serve* owns the wire that it is given, also when it is cancelled. *most* connections at
-        once; *refused* and *failed* count what was not served.
+        once, over all processes that share the listener; *refused* and *failed* count what was not served.
+        With a *share* nothing is accepted before `start_accepting`.
         """
         self._sock = sock
         host, port, *_ = sock.getsockname()
@@ -69,17 +83,23 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._resting: asyncio.TimerHandle | None = None
+        self._share = share
+        self._accepting = False
+        self._seen_waiting = 0
 
     def __repr__(self) -> str:
         return f"<Listener {self.address} connections={len(self._tasks)}>"
 
     async def __aenter__(self) -> Self:
-        self._loop.add_reader(self._sock.fileno(), self._accept)
+        if self._share is None:
+            self.start_accepting()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._share is not None:
+            self._accepting = False  # what waits is not for us to cancel: others can serve it
         self.stop_accepting()
         for task in self._tasks:
             task.cancel()
@@ -90,13 +110,24 @@ class Listener:
     def connections(self) -> int:
         return len(self._tasks)
 
+    def start_accepting(self) -> None:
+        self._accepting = True
+        self._counted()
+        self._loop.add_reader(self._sock.fileno(), self._wakened)
+
     def stop_accepting(self) -> None:
         """Serve what has been accepted by the kernel already, then close the door. May be repeated."""
         if self._sock.fileno() < 0:
             return
         if self._resting is not None:
             self._resting.cancel()
-        self._accept(most=BACKLOG)
+        if self._accepting:
+            self._accept(most=BACKLOG)
+        if self._resting is not None:  # no descriptor was left for the last ones
+            self._resting.cancel()
+        self._accepting = False
+        if self._share is not None:
+            self._share.withdraw()
         self._loop.remove_reader(self._sock.fileno())
         self._sock.close()
 
@@ -105,7 +136,37 @@ class Listener:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=timeout)
 
-    def _accept(self, most: int = _ACCEPTS_A_WAKE) -> None:
+    def _wakened(self) -> None:
+        if self._share is None:
+            self._accept(_ACCEPTS_A_WAKE)
+        elif self._share.full:
+            self._pause(_LOOK_EVERY, self._look)
+        else:
+            self._accept(1)
+
+    def _look(self) -> None:
+        """Take the listener back once we are level, or if nobody else takes those who wait: one may hang."""
+        assert self._share is not None
+        self._resting = None
+        self._seen_waiting = self._seen_waiting + 1 if _is_readable(self._sock) else 0
+        if self._share.full and self._seen_waiting < _MOST_LOOKS:
+            self._resting = self._loop.call_later(_LOOK_EVERY, self._look)
+            return
+        if self._share.full:
+            self._accept(_ACCEPTS_A_WAKE)
+        if self._resting is None:
+            self._wake()
+
+    def _counted(self) -> None:
+        """The number of connections has changed."""
+        if self._share is not None and self._accepting:
+            self._share.holds(len(self._tasks))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        self._counted()
+
+    def _accept(self, most: int) -> None:
         for _ in range(most):
             try:
                 sock, remote = self._sock.accept()
@@ -117,23 +178,29 @@ class Listener:
                     return
                 continue  # the peer has gone again before we took it
             wire = accepted(sock, remote)
-            if len(self._tasks) >= self._most:
+            held = len(self._tasks) if self._share is None else self._share.total
+            if held >= self._most:
                 self._refused(OverLimit(f"{self._most} connections are open already"))
                 wire.reset()
                 continue
             task = self._loop.create_task(self._guarded(wire))
             self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            task.add_done_callback(self._ended)
+            self._counted()
 
     def _rest(self, error: OSError) -> None:
         """No descriptor left: those who wait stay in the backlog while we look again later."""
         log.warning("listener.resting", listen=str(self.address), error=error.strerror)
+        self._pause(0.1, self._wake)
+
+    def _pause(self, seconds: float, then: Callable[[], None]) -> None:
         self._loop.remove_reader(self._sock.fileno())
-        self._resting = self._loop.call_later(0.1, self._wake)
+        self._resting = self._loop.call_later(seconds, then)
 
     def _wake(self) -> None:
         self._resting = None
-        self._loop.add_reader(self._sock.fileno(), self._accept)
+        self._seen_waiting = 0
+        self._loop.add_reader(self._sock.fileno(), self._wakened)
 
     async def _guarded(self, wire: Wire) -> None:
         try:
@@ -144,3 +211,9 @@ class Listener:
             self._failed()
             log.exception("connection.failed", remote=str(wire.remote), listen=str(self.address))
             wire.reset()
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
