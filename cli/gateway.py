@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -23,11 +24,20 @@ from gateway.pump import PumpLimits
 from gateway.routes import NO_ROUTES, RouteTable
 from gateway.server import Listening, inbound_server
 from gateway.settings import Deadlines, Drain, InboundSettings
+from gateway.workers import Inherited, inbound_worker, supervise_gateway
 from process.address import Address
 from process.admin import Readiness
 from process.run import run
+from process.supervisor import our_command_line
 
 _ROUTES = "routes"
+
+
+def _inherited(text: str) -> Inherited:
+    try:
+        return Inherited.parse(text)
+    except ValueError:
+        raise typer.BadParameter("only a supervisor knows what belongs here") from None
 
 
 @limits.flags(limits.GATEWAY)
@@ -80,6 +90,19 @@ def command(
     drain_timeout: Annotated[
         float, typer.Option(min=0, metavar="SECONDS", help="How long streams may go on after that.")
     ] = 25.0,
+    workers: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=256,
+            metavar="N",
+            help="Processes that serve, each on a core; 0 is one for each core that we may use.",
+        ),
+    ] = 1,
+    worker: Annotated[
+        Inherited | None,
+        typer.Option(parser=_inherited, hidden=True, help="For a worker: what its supervisor gave it."),
+    ] = None,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     namespace: options.Namespace = options.NAMESPACE,
@@ -133,11 +156,18 @@ def command(
             allow_loopback=allow_loopback_backends, listed=_listed(allow_services), zone=zone,
         )  # fmt: skip
 
-    async def main(stopping: asyncio.Event) -> int:
-        listening = Listening(peers=listen, admin=admin or Address("", 9990), probe=probe)
+    listening = Listening(peers=listen, admin=admin or Address("", 9990), probe=probe)
+
+    async def serve(stopping: asyncio.Event) -> int:
+        """One process that serves: the only one, or a worker."""
+        serving = (
+            functools.partial(inbound_server, listening)
+            if worker is None
+            else functools.partial(inbound_worker, worker)
+        )
         async with asyncio.TaskGroup() as tasks:
-            async with inbound_server(
-                listening, settings, certificates, table, readiness, metrics, registry, stopping
+            async with serving(
+                settings, certificates, table, readiness, metrics, registry, stopping
             ) as announce:
 
                 async def took(new: RouteTable) -> None:
@@ -162,8 +192,18 @@ def command(
                 task.cancel()
         return 0
 
+    async def supervise(stopping: asyncio.Event) -> int:
+        identity = certificates.generation().credentials.identity
+        await supervise_gateway(count, our_command_line(), listening, identity, stopping)
+        return 0
+
+    count = workers or len(os.sched_getaffinity(0))
+    main = serve
+    if worker is None and count > 1:
+        main = supervise
+    always = {"worker": worker.number} if worker is not None else {}
     with explained(OSError):
-        raise typer.Exit(run(main, log_format=log_format, log_level=log_level))
+        raise typer.Exit(run(main, log_format=log_format, log_level=log_level, always=always))
 
 
 def _listed(text: str) -> frozenset[Key]:

@@ -1,6 +1,7 @@
 """The two ends as processes: listeners, admin server, and an orderly end."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from gateway.outbound import Outbound
 from gateway.pulse import pulse
 from gateway.routes import RouteTable, TargetTable
 from gateway.settings import Drain, InboundSettings, OutboundSettings
+from gateway.shares import Share
 from process.address import Address
 from process.admin import AdminServer, Handler, Readiness
 
@@ -38,6 +40,63 @@ class Listening:
     admin: Address
     probe: Address | None = None
     """`/ready` and `/live` and nothing else, for load balancers and other clusters."""
+
+
+@dataclass(frozen=True, slots=True)
+class OneInbound:
+    """The gateway's end in one process."""
+
+    inbound: Inbound
+    listener: Listener
+
+    async def drain(self, drain: Drain) -> None:
+        """For a while all is served as ever, while peers are asked to go elsewhere; then the door closes."""
+        log.info("gateway.draining", connections=self.listener.connections, streams=len(self.inbound.running))
+        async with asyncio.TaskGroup() as both:
+            both.create_task(self.inbound.drain(spread=drain.delay))
+            both.create_task(asyncio.sleep(drain.delay))
+        self.listener.stop_accepting()
+        self.inbound.close()
+        await self.listener.until_idle(drain.timeout)
+        log.info("gateway.stopped", cut=len(self.inbound.running))
+
+
+@asynccontextmanager
+async def one_inbound(
+    sock: socket.socket,
+    settings: InboundSettings,
+    certificates: CertificateFiles,
+    routes: Current[RouteTable],
+    metrics: DataPathMetrics,
+    share: Share | None = None,
+) -> AsyncIterator[OneInbound]:
+    """Serves what comes to *sock*, alone or with a *share* of it; when the block is left no connection is."""
+    async with AsyncExitStack() as stack:
+        threads = _threads(stack)
+        lingering = await stack.enter_async_context(Lingering())
+        inbound = Inbound(
+            settings,
+            generation=certificates.generation,
+            routes=routes,
+            threads=threads,
+            lingering=lingering,
+            metrics=metrics,
+        )
+        routes.swapped = inbound.recheck
+        listener = await stack.enter_async_context(
+            Listener(
+                sock,
+                inbound.serve,
+                most=settings.most_connections,
+                refused=lambda refusal: metrics.refused(refusal.reason),
+                failed=metrics.defect,
+                silent=inbound.silent,
+                first_byte=settings.deadlines.first_byte,
+                share=share,
+            )
+        )
+        await stack.enter_async_context(_beating(lambda: inbound.running, metrics))
+        yield OneInbound(inbound, listener)
 
 
 @asynccontextmanager
@@ -58,34 +117,13 @@ async def inbound_server(
     decides what `/ready` says; POST `/drain` on the admin port sets *stopping*.
     """
     async with AsyncExitStack() as stack:
-        threads = _threads(stack)
-        lingering = await stack.enter_async_context(Lingering())
-        inbound = Inbound(
-            settings,
-            generation=certificates.generation,
-            routes=routes,
-            threads=threads,
-            lingering=lingering,
-            metrics=metrics,
-        )
-        routes.swapped = inbound.recheck
-        await stack.enter_async_context(_beating(lambda: inbound.running, metrics))
-        listener = await stack.enter_async_context(
-            Listener(
-                listening_socket(listening.peers),
-                inbound.serve,
-                most=settings.most_connections,
-                refused=lambda refusal: metrics.refused(refusal.reason),
-                failed=metrics.defect,
-                silent=inbound.silent,
-                first_byte=settings.deadlines.first_byte,
-            )
-        )
-        local = _local_routes(inbound.running, stopping)
+        sock = listening_socket(listening.peers)
+        one = await stack.enter_async_context(one_inbound(sock, settings, certificates, routes, metrics))
+        local = _local_routes(one.inbound.running, stopping)
         admin = await stack.enter_async_context(
             AdminServer(listening.admin, readiness, registry, local=local)
         )
-        bound = {"listen": str(listener.address), "admin": str(admin.address)}
+        bound = {"listen": str(one.listener.address), "admin": str(admin.address)}
         if listening.probe is not None:
             probe = await stack.enter_async_context(AdminServer(listening.probe, readiness, None))
             bound["probe"] = str(probe.address)
@@ -95,19 +133,7 @@ async def inbound_server(
 
         yield announce
         readiness.draining()
-        await _drain_inbound(inbound, listener, settings.drain)
-
-
-async def _drain_inbound(inbound: Inbound, listener: Listener, drain: Drain) -> None:
-    """For a while all is served as ever, while peers are asked to go elsewhere; then the door closes."""
-    log.info("gateway.draining", connections=listener.connections, streams=len(inbound.running))
-    async with asyncio.TaskGroup() as both:
-        both.create_task(inbound.drain(spread=drain.delay))
-        both.create_task(asyncio.sleep(drain.delay))
-    listener.stop_accepting()
-    inbound.close()
-    await listener.until_idle(drain.timeout)
-    log.info("gateway.stopped", cut=len(inbound.running))
+        await one.drain(settings.drain)
 
 
 @asynccontextmanager

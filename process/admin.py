@@ -4,7 +4,7 @@ import ipaddress
 import os
 from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -15,24 +15,36 @@ from process.address import Address
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
+class Ready(Protocol):
+    """Whatever knows what keeps us from being ready."""
+
+    @property
+    def missing(self) -> tuple[str, ...]: ...
+
+
 class Readiness:
     """Which of the things that must have happened before we serve have happened."""
 
     def __init__(self, *names: str) -> None:
         self._missing = set(names)
         self._draining = False
+        self.changed: Callable[[], None] = lambda: None
+        """Called after each change."""
 
     def reported(self, name: str) -> None:
         """*name* is as it should be."""
         self._missing.discard(name)
+        self.changed()
 
     def withdrawn(self, name: str) -> None:
         """*name* is no longer as it should be."""
         self._missing.add(name)
+        self.changed()
 
     def draining(self) -> None:
         """Not ready any more, for good: the process is about to end."""
         self._draining = True
+        self.changed()
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -46,14 +58,15 @@ class AdminServer:
 
     `/ready` answers 200 `ready` or 503 with what is missing. An async context manager; the
     server runs while the block does. Without a *registry* there is no `/metrics`: such a
-    server may face the public (the gateway's probe port).
+    server may face the public (the gateway's probe port). Instead of a registry it takes a function that
+    gathers one when it is asked for.
     """
 
     def __init__(
         self,
         listen: Address,
-        readiness: Readiness,
-        registry: CollectorRegistry | None,
+        readiness: Ready,
+        registry: CollectorRegistry | Callable[[], Awaitable[CollectorRegistry]] | None,
         *,
         local: Mapping[tuple[str, str], Handler] | None = None,
     ) -> None:
@@ -97,10 +110,11 @@ class AdminServer:
         return web.Response(text="ready\n")
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        assert self._registry is not None
-        return web.Response(
-            body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
-        )
+        registry = self._registry
+        assert registry is not None
+        if not isinstance(registry, CollectorRegistry):
+            registry = await registry()
+        return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
 def _for_loopback(handler: Handler) -> Handler:

@@ -2,7 +2,7 @@
 
 import asyncio
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import uvloop
 
@@ -17,16 +17,18 @@ def run(
     *,
     log_format: log.LogFormat = "auto",
     log_level: str = "info",
+    always: Mapping[str, object] = log.NOTHING,
 ) -> int:
     """
     Run *main* on uvloop until it returns its exit code.
 
-    What *main* raises is raised; of a group that comes down to one error, that one.
+    Each line of its log has what *always* says. What *main* raises is raised; of a group that comes
+    down to one error, that one.
 
     The first SIGTERM, SIGINT or SIGHUP (the terminal has been closed; not under nohup) sets
     *stopping*, upon which *main* ends in its own time; a second one cancels it.
     """
-    log.configure(log_format, log_level)
+    log.configure(log_format, log_level, always=always)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             return runner.run(_with_signals(main))
