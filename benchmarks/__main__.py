@@ -15,7 +15,8 @@ from benchmarks.machine import described
 from benchmarks.ours import OURS
 from benchmarks.peers import at_hand
 from benchmarks.run import run
-from benchmarks.scenarios import FULL, IDLE, QUICK, SCENARIOS
+from benchmarks.samples import FULL, QUICK
+from benchmarks.scenarios import SCENARIOS
 from benchmarks.site import Contender
 from benchmarks.table import rows, to_json, to_markdown
 
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every block: all programs end
     here, missing = at_hand()
     _name_missing(missing)
-    scenarios = [one for one in (*SCENARIOS, IDLE) if chosen.only in one.name]
+    scenarios = [one for one in SCENARIOS if chosen.only in one.name]
     machine = described(here)
     samples = run([OURS, *here, DIRECT], SIZES[chosen.size], scenarios=scenarios)
     names = [peer.name for peer in here]

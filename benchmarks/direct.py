@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from benchmarks.delay import far
 from benchmarks.site import Contender, Site, Way
 
 
 @contextmanager
 def connection(site: Site) -> Iterator[Way]:
-    yield Way("direct", site.backend)
+    with far(site, site.backend) as near:
+        yield Way("direct", near)
 
 
 DIRECT = Contender("direct", connection)

@@ -8,8 +8,9 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from benchmarks.delay import far
 from benchmarks.programs import located, running
-from benchmarks.site import Contender, Door, Site, Way, address
+from benchmarks.site import Contender, Door, Place, Site, Way, address
 
 CONFIGURATION = """
 global
@@ -39,16 +40,23 @@ listen gateway
 CLIENT = """
 listen entrance
     bind {entrance} backlog 1024
-    server gateway {door} ssl crt {client.both} ca-file {anchors} verify required \
+    server gateway {near} ssl crt {client.both} ca-file {anchors} verify required \
 verifyhost {gateway.identity} sni str({gateway.identity})
 """
 
 
 @contextmanager
 def both_ends(site: Site) -> Iterator[Way]:
-    door, entrance = site.place(), site.place()
+    door = site.place()
+    with far(site, door) as near:
+        yield from _started(site, door, near)
+
+
+def _started(site: Site, door: Place, near: Place) -> Iterator[Way]:
+    entrance = site.place()
     values = {
-        "door": address(door), "entrance": address(entrance), "backend": address(site.backend),
+        "door": address(door), "near": address(near), "entrance": address(entrance),
+        "backend": address(site.backend),
         "gateway": site.gateway, "client": site.client, "anchors": site.anchors,
     }  # fmt: skip
     gateway = site.file("haproxy-gateway.cfg", CONFIGURATION + GATEWAY.format(**values))

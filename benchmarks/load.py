@@ -8,17 +8,15 @@ wrong is counted in it and never raised.
 import resource
 import select
 import socket
-import ssl
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 
 from benchmarks.backend import receive_exactly, receive_pattern, send_pattern
-from benchmarks.payload import DOWNLOAD, ECHO, MESSAGE, ONCE, UPLOAD, bulk_request, message
-from benchmarks.site import Door, Place
+from benchmarks.payload import CHUNK, DOWNLOAD, ECHO, MESSAGE, ONCE, UPLOAD, bulk_request, message, pattern
+from benchmarks.site import Place
 
 PATIENCE = 20.0
 """Seconds without an answer after which the rest of a load counts as failed."""
@@ -41,16 +39,21 @@ def open_connections(place: Place, count: int) -> Iterator[list[socket.socket]]:
 
     Raises OSError, EOFError and AssertionError.
     """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    all_descriptors()
     with ExitStack() as opened:
         socks = []
         for number in range(count):
-            sock = opened.enter_context(_connect(place))
+            sock = opened.enter_context(connect(place))
             sock.sendall(message(ECHO, number))
             assert receive_exactly(sock, MESSAGE) == message(ECHO, number), "a wrong answer"
             socks.append(sock)
         yield socks
+
+
+def all_descriptors() -> None:
+    """Let this process have as many descriptors as it may."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def small_requests(socks: list[socket.socket], count: int) -> Outcome:
@@ -106,7 +109,7 @@ def new_connections(place: Place, count: int, *, at_once: int) -> Outcome:
             question = message(ONCE, begun)
             begun += 1
             try:
-                sock = _connect(place)
+                sock = connect(place)
                 sock.sendall(question)
             except OSError:
                 wrong += 1
@@ -161,7 +164,7 @@ def _bulk(place: Place, size: int, at_once: int, one: Callable[[socket.socket, i
     part = size // at_once
 
     def run(_: int) -> bool:
-        with suppress(OSError, EOFError), _connect(place) as sock:
+        with suppress(OSError, EOFError), connect(place) as sock:
             return one(sock, part)
         return False
 
@@ -171,47 +174,33 @@ def _bulk(place: Place, size: int, at_once: int, one: Callable[[socket.socket, i
     return Outcome(good * part, at_once - good, time.monotonic() - started)
 
 
-def handshakes(door: Door, context: ssl.SSLContext, name: str, count: int, *, at_once: int) -> Outcome:
-    """*count* full handshakes with one message and its echo each; no session is ever used again."""
-    numbers = iter(range(count))
-    lock = threading.Lock()
-
-    def work(_: int) -> int:
-        right = 0
-        while True:
-            with lock:
-                number = next(numbers, None)
-            if number is None:
-                return right
-            with suppress(OSError, EOFError):
-                right += _through_door(door, context, name, number)
-
+def echoes(place: Place, size: int, count: int) -> Outcome:
+    """*count* messages of *size* bytes and their echoes, one after the other on one connection."""
     started = time.monotonic()
-    with ThreadPoolExecutor(at_once) as threads:
-        right = sum(threads.map(work, range(at_once)))
+    right = 0
+    with suppress(OSError, EOFError), connect(place) as sock, ThreadPoolExecutor(1) as sender:
+        sock.sendall(message(ECHO, 0))
+        receive_exactly(sock, MESSAGE)
+        for number in range(count):
+            question = pattern(number, min(size, CHUNK)) * max(1, size // CHUNK)
+            sent = sender.submit(sock.sendall, question)  # the echo begins before a large one is all sent
+            right += receive_exactly(sock, size) == question
+            sent.result()
     return Outcome(right, count - right, time.monotonic() - started)
 
 
-def _through_door(door: Door, context: ssl.SSLContext, name: str, number: int) -> bool:
-    question = message(ONCE, number)
-    with (
-        closing(_connect(door.place)) as sock,
-        context.wrap_socket(sock, server_hostname=name, suppress_ragged_eofs=False) as tls,
-    ):
-        assert not tls.session_reused
-        tls.sendall(door.wrap(question))
-        answer = b""
-        while question not in answer or not answer.endswith(door.last):
-            more = tls.recv(4096)
-            if not more:
-                return False
-            answer += more
-        with suppress(OSError):  # all that was asked for has come; what follows is manners
-            tls.unwrap()
-    return True
+def first_byte(place: Place) -> float:
+    """Seconds from connecting to the first byte of the answer. Raises OSError and EOFError."""
+    started = time.monotonic()
+    with connect(place) as sock:
+        sock.sendall(message(ONCE, 0))
+        answer = receive_exactly(sock, 1)
+        seconds = time.monotonic() - started
+        assert answer + receive_exactly(sock, MESSAGE - 1) == message(ONCE, 0), "a wrong answer"
+    return seconds
 
 
-def _connect(place: Place) -> socket.socket:
+def connect(place: Place) -> socket.socket:
     sock = socket.create_connection(place, timeout=PATIENCE)
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return sock

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from benchmarks.delay import far
 from benchmarks.programs import located, running
-from benchmarks.site import Contender, Door, Site, Way, address
+from benchmarks.site import Contender, Door, Place, Site, Way, address
 
 MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 """Where Debian puts it; elsewhere it is compiled in."""
@@ -68,16 +69,23 @@ CLIENT = """
         proxy_ssl_name {gateway.identity};
         proxy_ssl_server_name on;
         proxy_ssl_session_reuse on;
-        proxy_pass {door};
+        proxy_pass {near};
     }}
 """
 
 
 @contextmanager
 def both_ends(site: Site) -> Iterator[Way]:
-    door, entrance = site.place(), site.place()
+    door = site.place()
+    with far(site, door) as near:
+        yield from _started(site, door, near)
+
+
+def _started(site: Site, door: Place, near: Place) -> Iterator[Way]:
+    entrance = site.place()
     values = {
-        "door": address(door), "entrance": address(entrance), "backend": address(site.backend),
+        "door": address(door), "near": address(near), "entrance": address(entrance),
+        "backend": address(site.backend),
         "gateway": site.gateway, "client": site.client, "anchors": site.anchors,
     }  # fmt: skip
     gateway = _configuration(site, "nginx-gateway", GATEWAY.format(**values))

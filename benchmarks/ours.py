@@ -8,7 +8,9 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from benchmarks.delay import far
 from benchmarks.programs import running
 from benchmarks.site import Contender, Door, Leaf, Place, Site, Way, address
 from gateway.frames import ALPN, Frame, FrameType
@@ -38,8 +40,8 @@ gateway-identity = "{identity}"
 
 
 def wrap(message: bytes) -> bytes:
-    """A whole stream of the client's side."""
-    return _OPEN + Frame(FrameType.DATA, message).encode() + _END
+    """A message of the client's side."""
+    return Frame(FrameType.DATA, message).encode()
 
 
 @contextmanager
@@ -49,29 +51,34 @@ def both_ends(site: Site) -> Iterator[Way]:
     routes = site.file(
         "routes.toml", ROUTES.format(service=SERVICE, port=PORT, backend=address(site.backend))
     )
-    targets = site.file(
-        "targets.toml",
-        TARGETS.format(
-            entrance=address(entrance), service=SERVICE, port=PORT, gateway=address(gateway),
-            identity=site.gateway.identity,
-        ),
-    )  # fmt: skip
     inbound = ["--routes", str(routes), "--listen", address(gateway)]
-    outbound = ["--targets", str(targets)]
     with (
+        far(site, gateway) as near,
         running(
             [*_command("gateway", gateway_admin, site.gateway, site), *inbound],
             site.directory / "gateway.log",
             listens=[gateway, gateway_admin],
         ) as gateway_pid,
         running(
-            [*_command("outbound", client_admin, site.client, site), *outbound],
+            [
+                *_command("outbound", client_admin, site.client, site),
+                "--targets",
+                str(_targets(site, entrance, near)),
+            ],
             site.directory / "outbound.log",
             listens=[entrance],
         ) as client_pid,
     ):
-        door = Door(gateway, (ALPN,), wrap, _END)
+        door = Door(gateway, (ALPN,), _OPEN, wrap, _END)
         yield Way("ours", entrance, gateway_pid, client_pid, door, lambda: _tunnels_opened(gateway_admin))
+
+
+def _targets(site: Site, entrance: Place, gateway: Place) -> Path:
+    text = TARGETS.format(
+        entrance=address(entrance), service=SERVICE, port=PORT, gateway=address(gateway),
+        identity=site.gateway.identity,
+    )  # fmt: skip
+    return site.file("targets.toml", text)
 
 
 def _command(name: str, admin: Place, leaf: Leaf, site: Site) -> list[str]:

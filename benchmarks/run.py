@@ -3,17 +3,22 @@
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.scenarios import IDLE, SCENARIOS, Sample, Scenario, Sizes, measured
+from benchmarks.samples import Sample, Scenario, Setting, Sizes
+from benchmarks.scenarios import SCENARIOS, measured
 from benchmarks.site import Contender, Site, Way, site
+
+ONE_WAY = 0.035
+"""Seconds, for a round trip of 70 ms."""
 
 
 def run(
     contenders: Sequence[Contender],
     sizes: Sizes,
     *,
-    scenarios: Sequence[Scenario] = (*SCENARIOS, IDLE),
+    scenarios: Sequence[Scenario] = SCENARIOS,
     say: Callable[[str], None] = print,
 ) -> list[Sample]:
     """
@@ -25,19 +30,22 @@ def run(
     samples = []
     with (
         tempfile.TemporaryDirectory(prefix="jackstay-benchmarks-") as directory,
-        site(Path(directory)) as here,
+        site(Path(directory), newcomers=sizes.newcomers) as here,
     ):
-        loads = [scenario for scenario in scenarios if scenario is not IDLE]
-        for number in range(sizes.rounds if loads else 0):
-            with _started(contenders, here) as ways:
-                for place, scenario in enumerate(loads):
+        for number in range(sizes.rounds):
+            together = [one for one in scenarios if one.setting is Setting.TOGETHER]
+            with _started(contenders if together else (), here) as ways:
+                for place, scenario in enumerate(together):
                     say(f"round {number + 1} of {sizes.rounds}: {scenario.name}")
                     turns = _rotated(_able(ways, scenario), number + place)
                     samples += [measured(scenario, way, here, sizes) for way in turns]
-        for number in range(sizes.idle_rounds if IDLE in scenarios else 0):
-            with _started(contenders, here) as ways:
-                say(f"round {number + 1} of {sizes.idle_rounds}: {IDLE.name}")
-                samples += [measured(IDLE, way, here, sizes) for way in _able(ways, IDLE)]
+        for number in range(sizes.idle_rounds):
+            for scenario in scenarios:
+                if scenario.setting is not Setting.TOGETHER:
+                    there = replace(here, delay=ONE_WAY) if scenario.setting is Setting.FAR else here
+                    with _started(contenders, there) as ways:
+                        say(f"round {number + 1} of {sizes.idle_rounds}: {scenario.name}")
+                        samples += [measured(scenario, way, there, sizes) for way in _able(ways, scenario)]
     return samples
 
 

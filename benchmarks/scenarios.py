@@ -1,155 +1,142 @@
-"""
-What is measured: each scenario puts one load on one way and says how much was done.
+"""What is measured: each scenario puts one load on one way and says how much was done."""
 
-The CPU of both ends is taken by a `Meter` around the load, and a little longer, so that what a proxy
-leaves for later is counted too.
-"""
-
-import ssl
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Self
+from dataclasses import replace
+from statistics import median
 
-from benchmarks import load
-from benchmarks.accounting import cpu_seconds, memory
-from benchmarks.load import Outcome
+from benchmarks import load, through_door
+from benchmarks.samples import Meter, Sample, Scenario, Setting, Sizes, memory_of, sample
 from benchmarks.site import Site, Way
+from benchmarks.storm import knock, latencies, percentile, storm_maker
+from benchmarks.through_door import client_context
 
-_AFTERWARDS = 0.15
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sizes:
-    """How much of everything one round does."""
-
-    rounds: int
-    new_connections: int
-    at_once: int = 16
-    """Connections at a time. With the pool's default, up to twice as many tunnels are made in a round:
-    with the numbers below each carries at least 50 streams."""
-    small_requests: int
-    open_connections: int = 32
-    bulk: int
-    """Bytes in each direction."""
-    handshakes: int
-    idle_connections: int
-    idle_rounds: int
-
-
-QUICK = Sizes(
-    rounds=3,
-    new_connections=2_000,
-    small_requests=10_000,
-    bulk=400_000_000,
-    handshakes=300,
-    idle_connections=500,
-    idle_rounds=1,
-)
-FULL = Sizes(
-    rounds=5,
-    new_connections=3_000,
-    small_requests=20_000,
-    bulk=800_000_000,
-    handshakes=500,
-    idle_connections=1_000,
-    idle_rounds=2,
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One scenario on one way in one round. Costs are for one unit of what was done."""
-
-    scenario: str
-    way: str
-    gateway: float | None
-    client: float | None
-    wall: float | None
-    wrong: int = 0
-    tunnels: int | None = None
-
-
-@dataclass(slots=True)
-class Meter:
-    """The CPU that both ends of a way use within the block."""
-
-    way: Way
-    gateway: float = field(default=0.0, init=False)
-    client: float = field(default=0.0, init=False)
-
-    def __enter__(self) -> Self:
-        self.gateway, self.client = self._now()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        time.sleep(_AFTERWARDS)
-        gateway, client = self._now()
-        self.gateway, self.client = gateway - self.gateway, client - self.client
-
-    def _now(self) -> tuple[float, float]:
-        return _cpu(self.way.gateway), _cpu(self.way.client)
-
-
-@dataclass(frozen=True, slots=True)
-class Scenario:
-    """A load by name."""
-
-    name: str
-    run: Callable[[Way, Site, Sizes], Sample]
-    needs_door: bool = False
+STORM_RATE = 200.0
+SETTLED = 1.0
 
 
 def new_connections(way: Way, site: Site, sizes: Sizes) -> Sample:
     with Meter(way) as meter:
         outcome = load.new_connections(way.entrance, sizes.new_connections, at_once=sizes.at_once)
-    sample = _sample("new connection", way, meter, outcome)
-    return replace(sample, tunnels=way.tunnels() if way.tunnels is not None else None)
+    done = sample("new connection", way, meter, outcome)
+    return replace(done, tunnels=way.tunnels() if way.tunnels is not None else None)
 
 
 def small_requests(way: Way, site: Site, sizes: Sizes) -> Sample:
     with load.open_connections(way.entrance, sizes.open_connections) as socks, Meter(way) as meter:
         outcome = load.small_requests(socks, sizes.small_requests)
-    return _sample("small request", way, meter, outcome)
+    return sample("small request", way, meter, outcome)
 
 
 def download(way: Way, site: Site, sizes: Sizes) -> Sample:
     with Meter(way) as meter:
         outcome = load.download(way.entrance, sizes.bulk, at_once=2)
-    return _sample("download", way, meter, outcome, unit=1e9)
+    return sample("download", way, meter, outcome, unit=1e9)
 
 
 def upload(way: Way, site: Site, sizes: Sizes) -> Sample:
     with Meter(way) as meter:
         outcome = load.upload(way.entrance, sizes.bulk, at_once=2)
-    return _sample("upload", way, meter, outcome, unit=1e9)
+    return sample("upload", way, meter, outcome, unit=1e9)
 
 
 def handshakes(way: Way, site: Site, sizes: Sizes) -> Sample:
     assert way.door is not None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_verify_locations(site.anchors)
-    context.load_cert_chain(site.client.certificate, site.client.key)
-    if way.door.alpn:
-        context.set_alpn_protocols(way.door.alpn)
+    context = client_context(way.door, site.client, site.anchors)
     with Meter(way) as meter:
-        outcome = load.handshakes(way.door, context, site.gateway.identity, sizes.handshakes, at_once=4)
-    return _sample("handshake", way, meter, outcome)
+        outcome = through_door.handshakes(way.door, [context], site.gateway.identity, sizes.handshakes)
+    return sample("handshake", way, meter, outcome)
+
+
+def newcomers(way: Way, site: Site, sizes: Sizes) -> Sample:
+    """Handshakes as above, but no chain is ever seen twice."""
+    assert way.door is not None
+    contexts = [client_context(way.door, leaf, site.anchors) for leaf in site.newcomers]
+    with Meter(way) as meter:
+        outcome = through_door.handshakes(way.door, contexts, site.gateway.identity, len(contexts))
+    return sample("newcomer", way, meter, outcome)
+
+
+def storm(way: Way, site: Site, sizes: Sizes) -> Sample:
+    """Latencies on open connections through both ends, in quiet and while others knock at the gateway's."""
+    assert way.door is not None
+    with load.open_connections(way.entrance, 8) as socks, storm_maker() as maker:
+        quiet = latencies(socks, sizes.storm)
+        knocking = maker.submit(
+            knock, way.door, site.client, site.anchors, site.gateway.identity, STORM_RATE, sizes.storm
+        )
+        stormy = latencies(socks, 10 * sizes.storm, until=knocking)
+        _, wrong = knocking.result()
+    calm, high = percentile(quiet, 0.99), percentile(stormy, 0.99)
+    figures = {
+        "quiet p50": percentile(quiet, 0.5), "quiet p99": calm, "added p99": high - calm,
+        "p50": percentile(stormy, 0.5), "p99": high,
+    }  # fmt: skip
+    return Sample("storm", way.name, None, None, None, wrong, figures=figures)
+
+
+def message_sizes(way: Way, site: Site, sizes: Sizes) -> Sample:
+    figures = {}
+    wrong = 0
+    for size in sizes.message_sizes:
+        with Meter(way) as meter:
+            outcome = load.echoes(way.entrance, size, max(20, min(2_000, sizes.echoed // size)))
+        wrong += outcome.wrong
+        if outcome.right:
+            figures[f"{size}"] = (meter.gateway + meter.client) / outcome.right
+    return Sample("message size", way.name, None, None, None, wrong, figures=figures)
 
 
 def idle(way: Way, site: Site, sizes: Sizes) -> Sample:
     """Memory instead of CPU, in freshly started processes that have carried one connection."""
     with load.open_connections(way.entrance, 1):
         pass
-    before = [_memory(way.gateway), _memory(way.client)]
+    before = [memory_of(way.gateway), memory_of(way.client)]
     with load.open_connections(way.entrance, sizes.idle_connections):
-        grown = [_memory(pid) - was for pid, was in zip((way.gateway, way.client), before, strict=True)]
+        grown = [memory_of(pid) - was for pid, was in zip((way.gateway, way.client), before, strict=True)]
     gateway, client = (bytes_ / sizes.idle_connections for bytes_ in grown)
     return Sample("idle connection", way.name, gateway, client, None)
+
+
+def growth(way: Way, site: Site, sizes: Sizes) -> Sample:
+    """Memory and requests' cost at the gateway's end as more and more connections are held open."""
+    assert way.door is not None
+    load.all_descriptors()
+    context = client_context(way.door, site.client, site.anchors)
+    figures = {}
+    wrong = 0
+    with through_door.held(way.door, context, site.gateway.identity) as held:
+        held.grow(1)
+        before = memory_of(way.gateway)
+        for count in sizes.held:
+            held.grow(count)
+            figures[f"memory {count}"] = (memory_of(way.gateway) - before) / (count - 1)
+            with Meter(way) as meter:
+                outcome = held.requests(1_000)
+            wrong += outcome.wrong
+            if outcome.right:
+                figures[f"request {count}"] = meter.gateway / outcome.right
+    figures["most"] = figures[f"memory {sizes.held[-1]}"]
+    return Sample("growth", way.name, None, None, None, wrong, figures=figures)
+
+
+def silent(way: Way, site: Site, sizes: Sizes) -> Sample:
+    """Memory at the gateway's end for sockets that never say a word."""
+    assert way.door is not None
+    load.all_descriptors()
+    with through_door.silent(way.door, 50):
+        time.sleep(SETTLED)
+    before = memory_of(way.gateway)
+    with through_door.silent(way.door, sizes.silent):
+        time.sleep(SETTLED)  # accepted, all of them; well before anybody's patience ends
+        grown = memory_of(way.gateway) - before
+    return Sample("silent socket", way.name, max(0.0, grown / sizes.silent), None, None)
+
+
+def far(way: Way, site: Site, sizes: Sizes) -> Sample:
+    """From connecting to the first byte, in round trips; after a first connection, as in a running system."""
+    load.first_byte(way.entrance)
+    seconds = [load.first_byte(way.entrance) for _ in range(sizes.far)]
+    return Sample("far", way.name, None, None, median(seconds) / (2 * site.delay))
 
 
 SCENARIOS = (
@@ -158,8 +145,14 @@ SCENARIOS = (
     Scenario("download", download),
     Scenario("upload", upload),
     Scenario("handshake", handshakes, needs_door=True),
+    Scenario("newcomer", newcomers, needs_door=True),
+    Scenario("storm", storm, needs_door=True),
+    Scenario("message size", message_sizes, needs_door=True),
+    Scenario("idle connection", idle, needs_door=True, setting=Setting.FRESH),
+    Scenario("silent socket", silent, needs_door=True, setting=Setting.FRESH),
+    Scenario("growth", growth, needs_door=True, setting=Setting.FRESH),
+    Scenario("far", far, setting=Setting.FAR),
 )
-IDLE = Scenario("idle connection", idle, needs_door=True)
 
 
 def measured(scenario: Scenario, way: Way, site: Site, sizes: Sizes) -> Sample:
@@ -169,25 +162,3 @@ def measured(scenario: Scenario, way: Way, site: Site, sizes: Sizes) -> Sample:
     except (OSError, EOFError, AssertionError) as error:
         print(f"  {way.name}: {scenario.name}: {error!r}")
         return Sample(scenario.name, way.name, None, None, None, wrong=1)
-
-
-def _sample(name: str, way: Way, meter: Meter, outcome: Outcome, *, unit: float = 1.0) -> Sample:
-    done = outcome.right / unit
-    if not done:
-        return Sample(name, way.name, None, None, None, wrong=max(1, outcome.wrong))
-    return Sample(
-        name,
-        way.name,
-        meter.gateway / done if way.gateway is not None else None,
-        meter.client / done if way.client is not None else None,
-        outcome.seconds / done,
-        outcome.wrong,
-    )
-
-
-def _cpu(pid: int | None) -> float:
-    return cpu_seconds(pid) if pid is not None else 0.0
-
-
-def _memory(pid: int | None) -> int:
-    return memory(pid) if pid is not None else 0

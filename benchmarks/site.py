@@ -6,7 +6,7 @@ end and the backend. A `Door` is the gateway's end by itself, for clients that b
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,6 +41,10 @@ class Site:
     gateway: Leaf
     client: Leaf
     anchors: Path
+    newcomers: Sequence[Leaf] = ()
+    """Clients whose certificates nobody has seen yet."""
+    delay: float = 0.0
+    """Seconds that a byte takes between the two ends, one way."""
 
     def place(self) -> Place:
         """Somewhere to listen."""
@@ -58,10 +62,12 @@ class Door:
 
     place: Place
     alpn: tuple[str, ...] = ()
+    opening: bytes = b""
+    """What a client says before its first message."""
     wrap: Callable[[bytes], bytes] = bytes
-    """What carries a message through this door, and its end if the door has ends of its own."""
+    """What carries a message through this door. A module's function: it goes to another process."""
     last: bytes = b""
-    """What an answer ends with, if not with the connection."""
+    """What ends both the client's messages and the answer, if not the end of the connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,20 +97,20 @@ class Contender:
 
 
 @contextmanager
-def site(directory: Path) -> Iterator[Site]:
-    """New certificates in *directory*, and a backend that runs within the block."""
+def site(directory: Path, *, newcomers: int = 0) -> Iterator[Site]:
+    """New certificates in *directory*, *newcomers* among them, and a backend that runs within the block."""
     host = own_host()
     backend = host, free_port(host)
     argv = [sys.executable, "-m", "benchmarks.backend", address(backend)]
     with running(argv, directory / "backend.log", listens=[backend]):
-        yield _with_certificates(directory, host, backend)
+        yield _with_certificates(directory, host, backend, newcomers)
 
 
 def address(place: Place) -> str:
     return f"{place[0]}:{place[1]}"
 
 
-def _with_certificates(directory: Path, host: str, backend: Place) -> Site:
+def _with_certificates(directory: Path, host: str, backend: Place, count: int) -> Site:
     now = datetime.now(UTC)
     root = make_root("root.jackstay.benchmarks", now=now)
     issuer = make_issuer("identity.jackstay.benchmarks", root, now=now)
@@ -123,4 +129,6 @@ def _with_certificates(directory: Path, host: str, backend: Place) -> Site:
 
     anchors = directory / "root.crt"
     anchors.write_bytes(root.pem)
-    return Site(directory, host, backend, leaf("jackstay-gateway", "jackstay"), leaf("web", "test"), anchors)
+    newcomers = [leaf(f"newcomer-{number}", "test") for number in range(count)]
+    gateway, client = leaf("jackstay-gateway", "jackstay"), leaf("web", "test")
+    return Site(directory, host, backend, gateway, client, anchors, newcomers)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from benchmarks.scenarios import Sample
+from benchmarks.samples import Sample
 
 OURS, DIRECT = "ours", "direct"
 _LEGEND = (
@@ -67,6 +67,10 @@ def _wall(sample: Sample) -> float | None:
     return sample.wall
 
 
+def _named(name: str) -> Callable[[Sample], float | None]:
+    return lambda sample: sample.figures.get(name)
+
+
 def _tunnels(sample: Sample) -> float | None:
     return sample.tunnels
 
@@ -88,6 +92,27 @@ MEASURES = (
     *_ends("new application connection", "µs", "new connection", 1e6, {"both": 0.2}),
     Measure("tunnels opened for those connections", "", "new connection", _tunnels),
     Measure("CPU per full mTLS handshake, gateway's end alone", "µs", "handshake", _gateway, 1e6, 1.2),
+    Measure(
+        "CPU per handshake with a chain never seen before, gateway's end alone",
+        "µs",
+        "newcomer",
+        _gateway,
+        1e6,
+    ),
+    Measure("p50 of a request, 200 handshakes a second arriving", "ms", "storm", _named("p50"), 1e3),
+    Measure("p99 of a request, 200 handshakes a second arriving", "ms", "storm", _named("p99"), 1e3, 1.0),
+    Measure("p99 of a request in quiet", "ms", "storm", _named("quiet p99"), 1e3),
+    Measure("p99 that the handshakes add", "ms", "storm", _named("added p99"), 1e3),
+    Measure("time to the first byte of a new connection", "round trips of 70 ms", "far", _wall, 1.0, 1.0),
+    Measure("memory per silent socket, gateway's end", "KiB", "silent socket", _gateway, 1 / 1024, 4.0),
+    Measure(
+        "memory per held connection at the most, gateway's end alone",
+        "KiB",
+        "growth",
+        _named("most"),
+        1 / 1024,
+        32.0,
+    ),
     Measure("memory per idle connection, gateway's end", "KiB", "idle connection", _gateway, 1 / 1024),
     Measure("memory per idle connection, client's end", "KiB", "idle connection", _client, 1 / 1024),
 )
@@ -98,7 +123,27 @@ def rows(
 ) -> list[Row]:
     """The rows for which there are samples of ours. *samples* are in the order of their rounds."""
     scenarios = {sample.scenario for sample in samples if sample.way == OURS}
+    measures = [*measures, *_series(samples)]
     return [_row(measure, samples, peers) for measure in measures if measure.scenario in scenarios]
+
+
+def _series(samples: Sequence[Sample]) -> list[Measure]:
+    """A row for each step of what grows."""
+    found = []
+    for name in dict.fromkeys(
+        name for one in samples if one.scenario == "message size" for name in one.figures
+    ):
+        what = f"CPU per message of {int(name):,} bytes and its echo, both ends"
+        found.append(Measure(what, "µs", "message size", _named(name), 1e6))
+    for name in dict.fromkeys(name for one in samples if one.scenario == "growth" for name in one.figures):
+        what, _, count = name.partition(" ")
+        if what == "request":
+            row = f"CPU per small request with {int(count):,} connections open, gateway's end alone"
+            found.append(Measure(row, "µs", "growth", _named(name), 1e6))
+        elif what == "memory":
+            row = f"memory per connection with {int(count):,} connections open, gateway's end alone"
+            found.append(Measure(row, "KiB", "growth", _named(name), 1 / 1024))
+    return found
 
 
 def _row(measure: Measure, samples: Sequence[Sample], peers: Sequence[str]) -> Row:
@@ -116,7 +161,7 @@ def _row(measure: Measure, samples: Sequence[Sample], peers: Sequence[str]) -> R
     known = {peer: middle for peer, middle in middles.items() if middle}
     ratio = spread = None
     middle = _median(ours)
-    if known and middle is not None and not wrong:
+    if known and middle is not None and not wrong and min(known.values()) > 0:
         best = min(known, key=lambda peer: known[peer])
         ratio = middle / known[best]
         by_round = [our / theirs for our, theirs in zip(ours, of_peers[best], strict=False)]

@@ -2,7 +2,7 @@
 
 import json
 
-from benchmarks.scenarios import Sample
+from benchmarks.samples import Sample
 from benchmarks.table import rows, to_json, to_markdown
 
 PEERS = ("haproxy", "nginx")
