@@ -85,6 +85,8 @@ GATEWAY = (
           "Connections of one identity at once; the next one is closed.", "N", 1),
     Limit("most-streams-per-identity", "inbound", "most_streams_per_identity",
           "Streams of one identity at once; the next one is refused.", "N", 1),
+    Limit("max-identity-overrun", "inbound", "max_identity_overrun",
+          "Streams whose peer the trust anchors vouch for no more."),
 )  # fmt: skip
 
 OUTBOUND = (

@@ -15,7 +15,7 @@ nothing here can be led to an address that the routes do not contain.
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
@@ -92,6 +92,8 @@ class Inbound:
         metrics.ejected.set_function(lambda: len(self._ejections))
         metrics.idle_tunnels.set_function(lambda: sum(not one.in_stream for one in self._tunnels))
         self._tunnels: set[Tunnel] = set()
+        self._directs: set[Direct] = set()
+        self._distrusted: dict[Tunnel | Direct, PeerUntrusted] = {}
         self._tunnel_quota = Quota(settings.most_tunnels_per_identity, "connections")
         self._stream_quota = Quota(settings.most_streams_per_identity, "streams")
         self._closing = False
@@ -141,6 +143,7 @@ class Inbound:
     async def _serve_direct(self, wire: Wire, secured: Secured) -> None:
         """A peer without frames: one stream, to the service that it names first."""
         direct = Direct(Channel(wire, secured.engine, self._buffers, secured.unread), secured.peer)
+        self._directs.add(direct)
         try:
             opening = await self._asked(direct, secured)  # BadHeader, TooSlow, PeerGone
             await self._stream(direct, opening)
@@ -152,6 +155,8 @@ class Inbound:
         finally:
             if direct.bare_fin:
                 self._metrics.bare_fin()
+            self._directs.discard(direct)
+            self._distrusted.pop(direct, None)
             direct.part(self._lingering)
 
     async def _asked(self, direct: Direct, secured: Secured) -> Opening:
@@ -225,6 +230,7 @@ class Inbound:
             _log_end(wire, tunnel, end)
         finally:
             self._tunnels.discard(tunnel)
+            self._distrusted.pop(tunnel, None)
             self._metrics.tunnel_closed()
             await tunnel.close_gently()
 
@@ -263,6 +269,8 @@ class Inbound:
             raise PeerUntrusted(
                 f"the peer's certificate has ended at {tunnel.peer.not_after:%Y-%m-%d %H:%M:%SZ}"
             )
+        if self._distrusted and (distrust := self._distrusted.get(tunnel)) is not None:
+            raise PeerUntrusted(str(distrust))
         ours = self._settings.cluster
         if ours and opening.cluster and opening.cluster != ours:
             raise NotExported(f"this is the gateway of {ours}, and not of {opening.cluster}")
@@ -281,6 +289,39 @@ class Inbound:
         if not may_use(identity, route):
             raise NotAllowed(f"{identity} may not use {service}:{port}")
         return route
+
+    def chains(self) -> set[tuple[bytes, ...]]:
+        """The certificates of all peers that are served."""
+        return {one.peer.chain for one in self._served}
+
+    @property
+    def _served(self) -> list[Tunnel | Direct]:
+        served: list[Tunnel | Direct] = [*self._tunnels]
+        served += self._directs
+        return served
+
+    def untrusted(self, refused: Mapping[tuple[bytes, ...], PeerUntrusted]) -> None:
+        """The anchors have changed: nothing new for these peers, and in a while the end of what runs."""
+        loop, overrun = asyncio.get_running_loop(), self._settings.max_identity_overrun
+        for one in self._served:
+            if (distrust := refused.get(one.peer.chain)) is None or one in self._distrusted:
+                continue
+            log.warning(
+                "peer.distrusted",
+                remote=str(one.wire.remote),
+                peer=one.peer.identity,
+                reason=distrust.reason.value,
+                message=str(distrust),
+                seconds=overrun,
+            )
+            self._distrusted[one] = distrust
+            one.go_away()
+            loop.call_later(overrun, self._overrun, one, distrust)
+
+    def _overrun(self, one: Tunnel | Direct, distrust: PeerUntrusted) -> None:
+        if self._distrusted.get(one) is distrust:
+            self._metrics.refused(distrust.reason)
+            one.close()
 
     def recheck(self) -> None:
         """The routes have changed: streams that would be refused now are cut."""

@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 BACKLOG = 1024
 _ACCEPTS_A_WAKE = 64
+_LOG_REST_EVERY = 1.0
 _LOOK_EVERY = 0.02
 """Seconds after which a worker with more than its share looks whether it is level."""
 
@@ -91,6 +92,7 @@ class Listener:
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._resting: asyncio.TimerHandle | None = None
+        self._silent_until = 0.0
         self._room = (
             WaitingRoom(
                 first_byte,
@@ -236,7 +238,9 @@ class Listener:
 
     def _rest(self, error: OSError) -> None:
         """No descriptor left: those who wait stay in the backlog while we look again later."""
-        log.warning("listener.resting", listen=str(self.address), error=error.strerror)
+        if (now := self._loop.time()) >= self._silent_until:
+            self._silent_until = now + _LOG_REST_EVERY
+            log.warning("listener.resting", listen=str(self.address), error=error.strerror)
         self._pause(0.1, self._wake)
 
     def _pause(self, seconds: float, then: Callable[[], None]) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -24,6 +24,8 @@ from gateway.pulse import pulse
 from gateway.routes import RouteTable, TargetTable
 from gateway.settings import Drain, InboundSettings, OutboundSettings
 from gateway.shares import Share
+from gateway.trust import follow_anchors
+from process import descriptors
 from process.address import Address
 from process.admin import AdminServer, Handler, Readiness
 
@@ -87,7 +89,8 @@ async def one_inbound(
             Listener(
                 sock,
                 inbound.serve,
-                most=settings.most_connections,
+                # One that is served has two descriptors, and as many may be silent yet.
+                most=_most(settings.most_connections, each=3),
                 refused=lambda refusal: metrics.refused(refusal.reason),
                 failed=metrics.defect,
                 silent=inbound.silent,
@@ -95,7 +98,8 @@ async def one_inbound(
                 share=share,
             )
         )
-        await stack.enter_async_context(_beating(lambda: inbound.running, metrics))
+        trust = follow_anchors(certificates.generation, inbound.chains, inbound.untrusted)
+        await stack.enter_async_context(_beating(lambda: inbound.running, metrics, trust))
         yield OneInbound(inbound, listener)
 
 
@@ -168,7 +172,7 @@ async def outbound_server(
         )
         await stack.enter_async_context(_beating(lambda: outbound.running, metrics))
         doors = await stack.enter_async_context(
-            Doors(outbound, most=settings.most_connections, refused=metrics.refused)
+            Doors(outbound, most=_most(settings.most_connections, each=2), refused=metrics.refused)
         )
         server = await stack.enter_async_context(
             AdminServer(admin, readiness, registry, local=_local_routes(outbound.running, stopping))
@@ -200,18 +204,31 @@ def _announcing(
 
 
 @asynccontextmanager
-async def _beating(running: Callable[[], Iterable[Entry]], metrics: DataPathMetrics) -> AsyncIterator[None]:
-    """What has to be looked at again and again, within the block."""
-    task = asyncio.get_running_loop().create_task(pulse(running, metrics.loop_late), name="pulse")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait([task])
+async def _beating(
+    running: Callable[[], Iterable[Entry]], metrics: DataPathMetrics, *more: Coroutine[None, None, None]
+) -> AsyncIterator[None]:
+    """What has to be looked at again and again, within the block; an error in it ends the process."""
+    async with asyncio.TaskGroup() as tasks:
+        looks: list[Coroutine[None, None, None]] = [pulse(running, metrics.loop_late), *more]
+        beating = [tasks.create_task(look) for look in looks]
+        try:
+            yield
+        finally:
+            for task in beating:
+                task.cancel()
 
 
 def _threads(stack: AsyncExitStack) -> HandshakeThreads:
     return stack.enter_context(HandshakeThreads(_HANDSHAKE_THREADS))
+
+
+def _most(wanted: int, *, each: int) -> int:
+    """Connections at once: what is wanted, or what the descriptors allow."""
+    available = descriptors.raise_limit()
+    most = descriptors.bounded(wanted, each=each, available=available)
+    if most < wanted:
+        log.info("connections.bounded", most=most, wanted=wanted, descriptors=available)
+    return most
 
 
 def _local_routes(running: Iterable[Entry], stopping: asyncio.Event) -> dict[tuple[str, str], Handler]:

@@ -69,6 +69,9 @@ class InboundSettings:
     most_streams_per_identity: int = 9000
     """Streams of one identity at once; the next one is refused."""
 
+    max_identity_overrun: float = 3600.0
+    """Seconds for which streams run on whose peer our trust anchors do not vouch for any more."""
+
     deadlines: Deadlines = field(default_factory=Deadlines)
     drain: Drain = field(default_factory=Drain)
 
