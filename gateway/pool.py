@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 
-from gateway.refusals import BackendUnreachable, Defect, OverLimit, Refused
+from gateway.refusals import BackendUnreachable, Defect, OverLimit, PeerGone, Refused, TooSlow
 from gateway.settings import PoolSettings
 from gateway.tunnel import Tunnel
 from process.address import Address
@@ -23,6 +23,14 @@ log = structlog.get_logger()
 
 _MOST_DIALLING = 32
 """Handshakes at once: more would only wait for each other, and who waits for too long is dropped."""
+
+_CROWDED = (PeerGone, TooSlow)
+"""How a gateway looks that has more handshakes to compute than it can: it drops some, or is late."""
+
+_CROWDED_PAUSE = 0.1
+
+_MOST_WAIT = 15.0
+"""Seconds for a tunnel to come free."""
 
 _BACKOFF = Backoff(first=0.5, most=30.0)
 
@@ -100,14 +108,22 @@ class Pool:
         self._waiting.append(future)
         self._dial_for_waiting()
         try:
+            async with asyncio.timeout(_MOST_WAIT):
+                return await self._given(future)
+        except TimeoutError:
+            raise TooSlow(f"no tunnel to {self.address} has come free within {_MOST_WAIT:g} s") from None
+        finally:
+            if future in self._waiting:
+                self._waiting.remove(future)
+
+    async def _given(self, future: "asyncio.Future[Tunnel]") -> Tunnel:
+        """The tunnel that *future* gets; one that comes when nobody waits any more is given back."""
+        try:
             return await future
         except asyncio.CancelledError:
             if future.done() and not future.cancelled() and future.exception() is None:
                 self.give_back(future.result())
             raise
-        finally:
-            if future in self._waiting:
-                self._waiting.remove(future)
 
     def give_back(self, tunnel: Tunnel) -> None:
         """The stream on *tunnel* is over, one way or the other."""
@@ -166,6 +182,10 @@ class Pool:
             return
         self._dial()
 
+    def _dial_if_waiting(self) -> None:
+        if self._waiting and not self._closing:
+            self._dial_for_waiting()
+
     @property
     def _full(self) -> bool:
         return len(self._all) + len(self._dialling) >= self._settings.most
@@ -201,7 +221,14 @@ class Pool:
         self._dial_for_waiting()
 
     def _failed(self, refusal: Refused) -> None:
-        """All who wait are told: they may know another gateway."""
+        """
+        All who wait are told: they may know another gateway. But where others get in, the door was only
+        crowded, and who waits gets a tunnel that comes free, or a further try.
+        """
+        if isinstance(refusal, _CROWDED) and (self._all or len(self._dialling) > 1):
+            log.debug("tunnel.crowded_out", gateway=str(self.address), message=str(refusal))
+            self._loop.call_later(_CROWDED_PAUSE * (1 + random.random()), self._dial_if_waiting)
+            return
         if self.failure is None or self.failure.reason is not refusal.reason:
             log.warning(
                 "gateway.unreachable",

@@ -8,7 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from gateway.pool import Pool
-from gateway.refusals import BackendUnreachable, Defect, OverLimit
+from gateway.refusals import BackendUnreachable, Defect, OverLimit, PeerGone
 from gateway.settings import PoolSettings
 from gateway.tunnel import Tunnel
 from process.address import Address
@@ -152,6 +152,36 @@ async def test_all_who_wait_are_told_of_an_error_of_ours() -> None:
         with capture_logs() as logs, pytest.raises(Defect):
             await there.pool().take()
         assert logs[0]["event"] == "tunnel.failed"
+
+
+async def test_who_is_crowded_out_gets_the_tunnel_that_others_have_made() -> None:
+    """A gateway with too many handshakes to compute drops some: no reason to give up while others get in."""
+    async with gateway() as there:
+        calls = 0
+
+        async def every_second() -> Tunnel:
+            nonlocal calls
+            calls += 1
+            if calls % 2:
+                await asyncio.sleep(0)
+                raise PeerGone("the connection broke during the handshake")
+            return await there.connect()
+
+        pool = there.pool(connect=every_second)
+        first, second = await asyncio.gather(pool.take(), pool.take())
+        assert first is not second
+        assert first.usable
+        assert second.usable
+        assert calls >= 3
+        pool.close()
+
+
+async def test_where_nobody_gets_in_all_who_wait_are_told() -> None:
+    async with gateway() as there:
+        there.failure = PeerGone("the connection broke during the handshake")
+        pool = there.pool()
+        told = await asyncio.gather(pool.take(), pool.take(), return_exceptions=True)
+        assert [type(one) for one in told] == [PeerGone, PeerGone]
 
 
 async def test_a_tunnel_whose_peer_has_gone_is_not_handed_out() -> None:
