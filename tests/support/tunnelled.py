@@ -47,9 +47,9 @@ class Backend:
 
 
 @asynccontextmanager
-async def backend(handler: Handler) -> AsyncIterator[Backend]:
+async def backend(handler: Handler, *, port: int = 0) -> AsyncIterator[Backend]:
     one = Backend(handler)
-    server = await asyncio.start_server(one.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(one.serve, "127.0.0.1", port)
     host, port = server.sockets[0].getsockname()[:2]
     one.address = f"{host}:{port}"
     try:
