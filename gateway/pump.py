@@ -418,7 +418,7 @@ class Pump:
     @property
     def _no_byte_can_have_arrived(self) -> bool:
         if self._unanswered:
-            return not self._said_data and not self.received
+            return not self.sent and not self.received
         tunnel = self._carrier
         if self._early is None or not isinstance(tunnel, Tunnel):
             return False

@@ -17,7 +17,7 @@ from typing import Literal, Self
 from process.address import Address
 from tests.support.pki import Pki
 
-LINKERD = "transport.l5d.io/v1"
+LINKERD: Literal["transport.l5d.io/v1"] = "transport.l5d.io/v1"
 PREFACE = b"transport.l5d.io/v1\r\n\r\n"
 
 Heard = Literal["close_notify", "fin", "reset"]
@@ -77,6 +77,11 @@ class TlsPeer:
         self.tls.write(data)
         await self._flush()
 
+    async def say_and_finish(self, data: bytes) -> None:
+        """Like `say`, `end` and `fin`, in one segment."""
+        self.tls.write(data)
+        await self.finish()
+
     async def end(self) -> None:
         """close_notify: this direction has ended, the other goes on."""
         with contextlib.suppress(ssl.SSLWantReadError):
@@ -111,6 +116,15 @@ class TlsPeer:
         while True:
             if ended := await self._hear_more():
                 return ended
+
+    async def hear_tcp_out(self) -> Heard:
+        """How the connection below ends, once TLS has."""
+        try:
+            while await self.receive():
+                pass
+        except ConnectionResetError:
+            return "reset"
+        return "fin"
 
     async def _hear_more(self) -> Heard | None:
         try:
