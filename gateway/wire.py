@@ -229,7 +229,8 @@ class Wire:
                 async with asyncio.timeout(5.0):
                     await self._taken(patience)
                     pause = 0.001
-                    while self.failure is None and self.unacknowledged:
+                    # What is left in the queue of a connection that is over is confirmed by nobody.
+                    while self.failure is None and not self.gone_unseen and self.unacknowledged:
                         await asyncio.sleep(pause)  # the kernel has no event for an empty queue
                         pause = min(pause * 2, 0.05)
         if reset:

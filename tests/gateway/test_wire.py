@@ -12,6 +12,7 @@ from gateway.refusals import BackendUnreachable
 from gateway.wire import Wire, accepted, connect
 from process.address import Address
 from tests.support.pairs import Local, local
+from tests.support.processes import until
 
 BULK = bytes(range(256)) * 100_000  # far more than the kernel takes at once
 
@@ -64,6 +65,18 @@ async def test_a_slow_reader_gets_everything_before_the_wire_closes() -> None:
     assert bytes(reader.heard) == BULK
     assert wire.closed
     reader.sock.close()
+
+
+async def test_nobody_waits_for_what_a_connection_that_is_over_will_not_confirm() -> None:
+    """It was reset with bytes in our send queue: they stay there."""
+    reader, wire = await wire_with_bulk()
+    wire._drop_held()
+    reader.break_off()
+    await until(lambda: wire.gone_unseen, "the reset")
+    assert wire.unacknowledged
+    async with asyncio.timeout(2.0):
+        await wire.settle(reset=True)
+    assert wire.closed
 
 
 async def test_a_reset_comes_behind_the_data() -> None:
