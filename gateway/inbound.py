@@ -126,7 +126,10 @@ class Inbound:
                     await self._serve_direct(wire, secured)
         except OverLimit as refusal:
             self._refused(wire, refusal)
-            await Channel(wire, secured.engine, self._buffers, secured.unread).close_gently()
+            if secured.engine.alpn == ALPN:
+                await Channel(wire, secured.engine, self._buffers, secured.unread).close_gently()
+            else:
+                await wire.linger()  # close_notify would be the end of an empty answer
 
     async def _serve_tunnel(self, wire: Wire, secured: Secured) -> None:
         """Stream after stream."""

@@ -4,6 +4,10 @@ sees; what was sent before is counted in every one of them, in both directions.
 """
 
 import asyncio
+import fcntl
+import socket
+import sys
+import termios
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -11,6 +15,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from tests.support.pairs import Local
+from tests.support.processes import until
 from tests.support.raw_gateway import SNI, reached
 from tests.support.tls_peer import LINKERD, TlsPeer
 
@@ -50,6 +55,11 @@ def backend_sees(protocol: str, end: str) -> str:
 
 cells = pytest.mark.parametrize("end", ENDS)
 protocols = pytest.mark.parametrize("protocol", [*RAW, "jackstay/1"])
+
+
+def unacknowledged(sock: socket.socket) -> int:
+    """Bytes that the other end's kernel has not confirmed (SIOCOUTQ)."""
+    return int.from_bytes(fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 async def heard_out(backend: Local) -> tuple[str, bytes]:
@@ -150,6 +160,25 @@ async def test_a_backend_that_takes_no_more_behind_its_end_resets_the_peer(proto
         assert await peer.hear(len(ANSWER)) == ANSWER
         assert await peer.hear_out() == "close_notify"
         assert await talked_to_a_reset(peer)
+
+
+@protocols
+async def test_a_reset_does_not_overtake_what_a_slow_reader_has_not_taken(protocol: str) -> None:
+    """An RST would destroy what still waits in our send queue: it comes behind all of it."""
+    with capture_logs() as lines:
+        async with reached(protocol) as (peer, backend):
+            peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32768)
+            await backend.say(ANSWER)
+            # Its own reset would destroy what the gateway's kernel has not got.
+            await until(lambda: not unacknowledged(backend.sock), "the gateway to have the answer")
+            backend.break_off()
+            if protocol in RAW:  # a tunnel says RESET in its order, and lives on
+                await until(lambda: "connection.closed" in [line["event"] for line in lines], "the end")
+            assert await peer.hear(len(ANSWER)) == ANSWER
+            if protocol in RAW:
+                assert await peer.hear_out() == "reset"
+            else:
+                assert (await TlsPeer.hear(peer, 4))[0] == 6
 
 
 @pytest.mark.parametrize("protocol", RAW)

@@ -75,6 +75,37 @@ def test_an_answer_after_the_half_close_arrives(first: str) -> None:
     assert asking.peer_finished
 
 
+def test_close_notify_loses_nothing_that_has_come_meanwhile() -> None:
+    """`unwrap` reads: a record that it finds is gone, and the session broken. So none is inside."""
+    client, server = established()
+    said = [client.encrypt(memoryview(b"one")), client.encrypt(memoryview(b"two"))]
+    assert server.decrypt(memoryview(said[0] + said[1][:-1]), SPACE) == (len(said[0]), 3)
+    goodbye = server.finish()
+    assert goodbye
+    assert heard(server, said[1]) == b"two"
+    assert heard(server, client.encrypt(memoryview(b"three")) + client.finish()) == b"three"
+    assert heard(client, goodbye) == b""
+    assert client.peer_finished
+    assert server.peer_finished
+
+
+def test_what_unwrap_does_with_a_record_that_it_finds() -> None:
+    """Why that is so: the same, without our engine's care."""
+    client, server = established()
+    server._incoming.write(client.encrypt(memoryview(b"lost")))
+    with pytest.raises(ssl.SSLError, match=r"(?i)application.data.after.close.notify"):
+        server.tls.unwrap()
+    with pytest.raises(ssl.SSLError):
+        server.tls.read(100)
+
+
+def test_close_notify_is_said_once() -> None:
+    client, server = established()
+    assert heard(client, server.finish()) == b""
+    server._tls = None  # type: ignore[assignment]  # not even asked: a second `unwrap` would read
+    assert server.finish() == b""
+
+
 def test_bulk_of_many_records_is_whole() -> None:
     client, server = established()
     said = bytes(range(256)) * 1500
