@@ -194,7 +194,7 @@ def command(
 
     async def supervise(stopping: asyncio.Event) -> int:
         identity = certificates.generation().credentials.identity
-        await supervise_gateway(count, our_command_line(), listening, identity, stopping)
+        await supervise_gateway(count, our_command_line(), listening, identity, settings.drain, stopping)
         return 0
 
     count = workers or len(os.sched_getaffinity(0))

@@ -25,7 +25,7 @@ from gateway.listener import listening_socket
 from gateway.metrics import DataPathMetrics
 from gateway.routes import RouteTable
 from gateway.server import Listening, one_inbound
-from gateway.settings import InboundSettings
+from gateway.settings import Drain, InboundSettings
 from gateway.shares import Counts, Share
 from process import sums
 from process.address import Address
@@ -34,6 +34,9 @@ from process.control import Answering
 from process.supervisor import Supervisor
 
 log = structlog.get_logger()
+
+_OVERDUE = 6.0
+"""Seconds for what follows a worker's drain (5 s for slow readers), after which it hangs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,15 @@ async def supervise_gateway(
     command: Sequence[str],
     listening: Listening,
     identity: str,
+    time: Drain,
     stopping: asyncio.Event,
 ) -> None:
     """
-    Run *workers* gateways until *stopping* is set and all have drained.
+    Run *workers* gateways until *stopping* is set and all have drained; who exceeds *time* is killed.
 
     Each is started by *command* and `--worker` with what it inherits; it must go on to `inbound_worker`.
     """
+    loop = asyncio.get_running_loop()
     counts = Counts.made_for(workers)
     with listening_socket(listening.peers) as listener:
         host, port, *_ = listener.getsockname()
@@ -98,16 +103,21 @@ async def supervise_gateway(
 
             async def drain() -> None:
                 await stopping.wait()
+                end = loop.time() + time.delay + time.timeout + _OVERDUE
                 announcing.cancel()
                 # Each worker empties the queue and closes its copy at its time; ours must not outlive theirs.
                 listener.close()
                 log.info("gateway.draining", connections=sum(counts.serving))
                 await supervisor.drain()
+                await asyncio.wait({running}, timeout=end - loop.time())
+                if not running.done():
+                    log.error("gateway.overdue", connections=sum(counts.serving))
+                    running.cancel()
 
             async with asyncio.TaskGroup() as tasks:
                 announcing = tasks.create_task(announce())
+                running = tasks.create_task(supervisor.run())
                 tasks.create_task(drain())
-                tasks.create_task(supervisor.run())
             log.info("gateway.stopped")
 
 

@@ -49,6 +49,9 @@ class _Worker:
     def told(self, state: Any) -> None:
         self.missing = tuple(state["missing"])
 
+    def counted(self, families: Any) -> None:
+        self.metrics = [sums.Family.from_json(family) for family in families]
+
 
 class Supervisor:
     """
@@ -111,13 +114,21 @@ class Supervisor:
         self._ending.set()
         await self.ask("drain")
 
-    async def ask(self, question: str) -> dict[int, Any]:
-        """The answers by number of worker; one that does not answer in time is left out, and logged."""
+    async def ask(
+        self, question: str, heard: Callable[[_Worker, Any], None] = lambda worker, answer: None
+    ) -> dict[int, Any]:
+        """
+        The answers by number of worker; one that does not answer in time is left out, and logged.
+
+        *heard* is called with each as it comes, if that worker still lives: others may take long.
+        """
         answers: dict[int, Any] = {}
 
         async def one(worker: _Worker, asking: Asking) -> None:
             try:
-                answers[worker.number] = await asking.ask(question, patience=_PATIENCE)
+                answers[worker.number] = answer = await asking.ask(question, patience=_PATIENCE)
+                if worker.asking is asking:
+                    heard(worker, answer)
             except OSError as error:
                 log.warning(
                     "worker.silent", worker=worker.number, question=question, error=str(error) or "timeout"
@@ -136,8 +147,7 @@ class Supervisor:
         What can only grow does so: for a worker that does not answer its last answer stands, and what is
         known of those that have ended stays in the sums. (What they counted after that is lost with them.)
         """
-        for number, families in (await self.ask("metrics")).items():
-            self._workers[number].metrics = [sums.Family.from_json(family) for family in families]
+        await self.ask("metrics", _Worker.counted)
         processes = [worker.metrics for worker in self._workers]
         registry = CollectorRegistry()
         registry.register(sums.Shown(sums.summed([self._retired, *processes, sums.read(self._own)])))

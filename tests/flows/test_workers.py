@@ -178,6 +178,16 @@ async def test_sigterm_lets_the_streams_of_all_workers_end(tmp_path: Path) -> No
         assert not way.gateway.events("worker.died")
 
 
+async def test_one_that_hangs_does_not_keep_the_others_from_ending(tmp_path: Path) -> None:
+    flags = (*TWO, "--drain-timeout", "0.1")
+    async with backend(echo) as one, tunnelled(tmp_path, one.address, gateway_flags=flags) as way:
+        os.kill(worker_ids(way.gateway)[0], signal.SIGSTOP)
+        way.gateway.signal(signal.SIGTERM)
+        assert await way.gateway.ended() == 0
+        assert way.gateway.events("gateway.overdue")
+        await until(lambda: not any(map(_lives, worker_ids(way.gateway).values())), "the workers' end")
+
+
 async def test_a_second_signal_ends_all_at_once(tmp_path: Path) -> None:
     async with backend(echo) as one, tunnelled(tmp_path, one.address, gateway_flags=TWO) as way:
         writers = await open_calls(way, 4)
