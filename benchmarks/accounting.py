@@ -8,6 +8,8 @@ that have ended too come from /proc/PID/stat.
 
 import os
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -31,6 +33,17 @@ def cpu_seconds(pid: int) -> float:
 def memory(pid: int) -> int:
     """Bytes of memory of *pid*'s tree; what is shared is shared out (PSS)."""
     return sum(_proportional(member) for member in tree(pid))
+
+
+def sockets(pid: int) -> int:
+    """How many sockets *pid*'s tree has open; one that several members share counts once."""
+    return len({link for member in tree(pid) for link in _links(member) if link.startswith("socket:")})
+
+
+def _links(pid: int) -> Iterator[str]:
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed while we look
+            yield str(descriptor.readlink())
 
 
 def _own_seconds(pid: int) -> float:

@@ -5,13 +5,15 @@ from dataclasses import replace
 from statistics import median
 
 from benchmarks import load, through_door
+from benchmarks.accounting import sockets
 from benchmarks.samples import Meter, Sample, Scenario, Setting, Sizes, memory_of, sample
 from benchmarks.site import Site, Way
 from benchmarks.storm import knock, latencies, percentile, storm_maker
 from benchmarks.through_door import client_context
 
 STORM_RATE = 200.0
-SETTLED = 1.0
+ACCEPTED = 3.0
+"""Seconds in which sockets must be accepted: no end may have given up on the first of them by then."""
 
 
 def new_connections(way: Way, site: Site, sizes: Sizes) -> Sample:
@@ -65,11 +67,11 @@ def storm(way: Way, site: Site, sizes: Sizes) -> Sample:
             knock, way.door, site.client, site.anchors, site.gateway.identity, STORM_RATE, sizes.storm
         )
         stormy = latencies(socks, 10 * sizes.storm, until=knocking)
-        _, wrong = knocking.result()
+        right, wrong, seconds = knocking.result()
     calm, high = percentile(quiet, 0.99), percentile(stormy, 0.99)
     figures = {
         "quiet p50": percentile(quiet, 0.5), "quiet p99": calm, "added p99": high - calm,
-        "p50": percentile(stormy, 0.5), "p99": high,
+        "p50": percentile(stormy, 0.5), "p99": high, "rate": right / seconds,
     }  # fmt: skip
     return Sample("storm", way.name, None, None, None, wrong, figures=figures)
 
@@ -120,16 +122,30 @@ def growth(way: Way, site: Site, sizes: Sizes) -> Sample:
 
 
 def silent(way: Way, site: Site, sizes: Sizes) -> Sample:
-    """Memory at the gateway's end for sockets that never say a word."""
+    """Memory for sockets that have been accepted and never say a word, in freshly started processes."""
     assert way.door is not None
+    assert way.gateway is not None
     load.all_descriptors()
+    idle = sockets(way.gateway)
     with through_door.silent(way.door, 50):
-        time.sleep(SETTLED)
+        _until_held(way.gateway, idle + 50)
+    _until_held(way.gateway, idle, exactly=True)
     before = memory_of(way.gateway)
     with through_door.silent(way.door, sizes.silent):
-        time.sleep(SETTLED)  # accepted, all of them; well before anybody's patience ends
+        held = _until_held(way.gateway, idle + sizes.silent)
         grown = memory_of(way.gateway) - before
-    return Sample("silent socket", way.name, max(0.0, grown / sizes.silent), None, None)
+    wrong = max(0, idle + sizes.silent - held)
+    return Sample("silent socket", way.name, max(0.0, grown / sizes.silent), None, None, wrong)
+
+
+def _until_held(pid: int, count: int, *, exactly: bool = False) -> int:
+    """The sockets of *pid*'s tree: *count* or more (or *exactly* that), or what there are after a while."""
+    end = time.monotonic() + ACCEPTED
+    while (held := sockets(pid)) < count or (exactly and held > count):
+        if time.monotonic() > end:
+            break
+        time.sleep(0.02)
+    return held
 
 
 def far(way: Way, site: Site, sizes: Sizes) -> Sample:

@@ -19,8 +19,12 @@ PAUSE = 0.002
 """Seconds between two requests: so few that they never wait for each other."""
 
 
-def knock(door: Door, leaf: Leaf, anchors: Path, name: str, rate: float, seconds: float) -> tuple[int, int]:
-    """*rate* new connections a second, whatever becomes of earlier ones: how many went right, and wrong."""
+Knocked = tuple[int, int, float]
+"""Handshakes that went right, and wrong, and the seconds in which they did."""
+
+
+def knock(door: Door, leaf: Leaf, anchors: Path, name: str, rate: float, seconds: float) -> Knocked:
+    """*rate* new connections a second, as long as no more than 64 of them are under way."""
     context = client_context(door, leaf, anchors)
     count = int(rate * seconds)
     started = time.monotonic()
@@ -31,7 +35,7 @@ def knock(door: Door, leaf: Leaf, anchors: Path, name: str, rate: float, seconds
 
     with ThreadPoolExecutor(64) as threads:
         right = sum(threads.map(one, range(count)))
-    return right, count - right
+    return right, count - right, time.monotonic() - started
 
 
 @contextmanager
@@ -43,7 +47,7 @@ def storm_maker() -> Iterator[ProcessPoolExecutor]:
 
 
 def latencies(
-    socks: Sequence[socket.socket], seconds: float, until: Future[tuple[int, int]] | None = None
+    socks: Sequence[socket.socket], seconds: float, until: Future[Knocked] | None = None
 ) -> list[float]:
     """Seconds per request, for *seconds*, or until that is done. Raises OSError and EOFError."""
     found: list[float] = []

@@ -101,6 +101,7 @@ MEASURES = (
     ),
     Measure("p50 of a request, 200 handshakes a second arriving", "ms", "storm", _named("p50"), 1e3),
     Measure("p99 of a request, 200 handshakes a second arriving", "ms", "storm", _named("p99"), 1e3, 1.0),
+    Measure("handshakes that came in meanwhile", "a second", "storm", _named("rate")),
     Measure("p99 of a request in quiet", "ms", "storm", _named("quiet p99"), 1e3),
     Measure("p99 that the handshakes add", "ms", "storm", _named("added p99"), 1e3),
     Measure("time to the first byte of a new connection", "round trips of 70 ms", "far", _wall, 1.0, 1.0),
