@@ -86,7 +86,7 @@ GATEWAY = (
     Limit("most-streams-per-identity", "inbound", "most_streams_per_identity",
           "Streams of one identity at once; the next one is refused.", "N", 1),
     Limit("max-identity-overrun", "inbound", "max_identity_overrun",
-          "Streams whose peer the trust anchors vouch for no more."),
+          "Streams whose peer's certificate has ended, or has no anchor any more."),
 )  # fmt: skip
 
 OUTBOUND = (
@@ -101,6 +101,8 @@ OUTBOUND = (
     Limit("ping-timeout", "pool", "ping_timeout", "How long it may take to answer."),
     Limit("unused-timeout", "pool", "unused", "An idle tunnel that nobody needed."),
     Limit("retire-after", "pool", "retire_after", "What a tunnel carries before it is replaced.", "BYTES", 1),
+    Limit("max-identity-overrun", "outbound", "max_identity_overrun",
+          "Streams whose gateway's certificate has ended, or has no anchor any more."),
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ nothing here can be led to an address that the routes do not contain.
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
 
@@ -45,7 +45,6 @@ from gateway.refusals import (
     NotAllowed,
     NotExported,
     OverLimit,
-    PeerUntrusted,
     Reason,
     Refused,
     TooSlow,
@@ -53,6 +52,7 @@ from gateway.refusals import (
 from gateway.routes import Route, RouteTable
 from gateway.settings import InboundSettings
 from gateway.transport_header import BadHeader
+from gateway.trust import Trust, ended
 from gateway.tunnel import Tunnel
 from gateway.wire import Wire
 from process.address import Address
@@ -93,7 +93,13 @@ class Inbound:
         metrics.idle_tunnels.set_function(lambda: sum(not one.in_stream for one in self._tunnels))
         self._tunnels: set[Tunnel] = set()
         self._directs: set[Direct] = set()
-        self._distrusted: dict[Tunnel | Direct, PeerUntrusted] = {}
+        self.trust = Trust(
+            "client",
+            lambda: [*self._tunnels, *self._directs],
+            overrun=settings.max_identity_overrun,
+            distrusted=lambda one: one.go_away(),
+            overran=lambda why: metrics.refused(why.reason),
+        )
         self._tunnel_quota = Quota(settings.most_tunnels_per_identity, "connections")
         self._stream_quota = Quota(settings.most_streams_per_identity, "streams")
         self._closing = False
@@ -159,7 +165,7 @@ class Inbound:
             if direct.bare_fin:
                 self._metrics.bare_fin()
             self._directs.discard(direct)
-            self._distrusted.pop(direct, None)
+            self.trust.forget(direct)
             direct.part(self._lingering)
 
     async def _asked(self, direct: Direct, secured: Secured) -> Opening:
@@ -233,7 +239,7 @@ class Inbound:
             _log_end(wire, tunnel, end)
         finally:
             self._tunnels.discard(tunnel)
-            self._distrusted.pop(tunnel, None)
+            self.trust.forget(tunnel)
             self._metrics.tunnel_closed()
             await tunnel.close_gently()
 
@@ -269,11 +275,9 @@ class Inbound:
             raise Draining("the gateway is about to end")
         if tunnel.peer.not_after <= datetime.now(UTC):
             tunnel.go_away()
-            raise PeerUntrusted(
-                f"the peer's certificate has ended at {tunnel.peer.not_after:%Y-%m-%d %H:%M:%SZ}"
-            )
-        if self._distrusted and (distrust := self._distrusted.get(tunnel)) is not None:
-            raise PeerUntrusted(str(distrust))
+            raise ended(tunnel)
+        if self.trust and (distrust := self.trust.lost(tunnel)) is not None:
+            raise type(distrust)(str(distrust))
         ours = self._settings.cluster
         if ours and opening.cluster and opening.cluster != ours:
             raise NotExported(f"this is the gateway of {ours}, and not of {opening.cluster}")
@@ -292,39 +296,6 @@ class Inbound:
         if not may_use(identity, route):
             raise NotAllowed(f"{identity} may not use {service}:{port}")
         return route
-
-    def chains(self) -> set[tuple[bytes, ...]]:
-        """The certificates of all peers that are served."""
-        return {one.peer.chain for one in self._served}
-
-    @property
-    def _served(self) -> list[Tunnel | Direct]:
-        served: list[Tunnel | Direct] = [*self._tunnels]
-        served += self._directs
-        return served
-
-    def untrusted(self, refused: Mapping[tuple[bytes, ...], PeerUntrusted]) -> None:
-        """The anchors have changed: nothing new for these peers, and in a while the end of what runs."""
-        loop, overrun = asyncio.get_running_loop(), self._settings.max_identity_overrun
-        for one in self._served:
-            if (distrust := refused.get(one.peer.chain)) is None or one in self._distrusted:
-                continue
-            log.warning(
-                "peer.distrusted",
-                remote=str(one.wire.remote),
-                peer=one.peer.identity,
-                reason=distrust.reason.value,
-                message=str(distrust),
-                seconds=overrun,
-            )
-            self._distrusted[one] = distrust
-            one.go_away()
-            loop.call_later(overrun, self._overrun, one, distrust)
-
-    def _overrun(self, one: Tunnel | Direct, distrust: PeerUntrusted) -> None:
-        if self._distrusted.get(one) is distrust:
-            self._metrics.refused(distrust.reason)
-            one.close()
 
     def recheck(self) -> None:
         """The routes have changed: streams that would be refused now are cut."""

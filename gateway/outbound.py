@@ -10,12 +10,14 @@ import asyncio
 import random
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self, TypeVar
 
 import structlog
 
 from certs.generation import Generation
+from certs.verification import Untrusted
 from gateway.balance import Loads, order
 from gateway.buffers import Buffers
 from gateway.direct import Direct
@@ -27,10 +29,11 @@ from gateway.messages import Opening
 from gateway.metrics import DataPathMetrics
 from gateway.pool import Pool
 from gateway.pump import Early, Ending, Outcome, Pump
-from gateway.refusals import BackendUnreachable, NoEndpoint, Reason, Refused
+from gateway.refusals import BackendUnreachable, NoEndpoint, PeerUntrusted, Reason, Refused
 from gateway.routes import Target
 from gateway.settings import OutboundSettings
 from gateway.transport_header import TransportHeader
+from gateway.trust import Trust, Verified
 from gateway.tunnel import Tunnel
 from gateway.tunnel_client import TunnelClient
 from gateway.wire import Wire
@@ -69,6 +72,15 @@ class Outbound:
         metrics.idle_tunnels.set_function(lambda: sum(pool.sizes[0] for pool, _ in self._pools.values()))
         self._pools: dict[tuple[Address, str], tuple[Pool, asyncio.Task[None]]] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._tunnels: dict[Tunnel, Pool] = {}  # also of pools that are ending
+        self._directs: set[Direct] = set()
+        self.trust = Trust(
+            "server",
+            lambda: [*self._tunnels, *self._directs],
+            overrun=settings.max_identity_overrun,
+            distrusted=self._distrusted,
+            overran=lambda why: metrics.refused(why.reason),
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -171,11 +183,14 @@ class Outbound:
     async def _relay_directly(self, direct: Direct, application: Wire, entry: Entry) -> Outcome:
         pump = Pump(direct, application, self._buffers, self._settings.deadlines.pump)
         entry.carried_by(pump)
+        self._directs.add(direct)
         try:
             pump.start_unanswered()
             return await pump.outcome
         finally:
             pump.stop()
+            self._directs.discard(direct)
+            self.trust.forget(direct)
             direct.part(self._lingering)
 
     async def _take(self, target: Target, tried: set[Address]) -> tuple[Pool, Tunnel]:
@@ -219,14 +234,40 @@ class Outbound:
                 address,
                 lambda: self._connect(address, identity),
                 self._settings.pool,
-                opened=self._metrics.tunnel_opened,
-                closed=self._metrics.tunnel_closed,
+                opened=lambda tunnel: self._opened(tunnel, pool),
+                closed=self._closed,
             )
             self._pools[address, identity] = pool, asyncio.get_running_loop().create_task(pool.run())
         return self._pools[address, identity][0]
 
+    def _opened(self, tunnel: Tunnel, pool: Pool) -> None:
+        self._tunnels[tunnel] = pool
+        self._metrics.tunnel_opened()
+
+    def _closed(self, tunnel: Tunnel) -> None:
+        del self._tunnels[tunnel]
+        self.trust.forget(tunnel)
+        self._metrics.tunnel_closed()
+
+    def _distrusted(self, one: Verified) -> None:
+        if isinstance(one, Tunnel):
+            self._tunnels[one].retire(one)
+
     async def _connect(self, address: Address, identity: str) -> Tunnel:
-        return await self._counted(self._client.connect(address, identity, self._generation))
+        return await self._counted(self._verified(address, identity))
+
+    async def _verified(self, address: Address, identity: str) -> Tunnel:
+        """A tunnel to a gateway that the anchors vouch for which hold once it is made."""
+        before = self._generation().bundle.digest
+        tunnel = await self._client.connect(address, identity, self._generation)
+        current = self._generation()
+        if current.bundle.digest != before:  # perhaps while its PONG was awaited, unseen by `trust`
+            try:
+                current.chains.verify(tunnel.peer.chain, role="server", at=datetime.now(UTC))
+            except Untrusted as error:
+                tunnel.close()
+                raise PeerUntrusted(str(error)) from error
+        return tunnel
 
     async def _counted(self, connecting: Awaitable[_T]) -> _T:
         """What *connecting* makes; its handshake is counted, and so is how it fails."""

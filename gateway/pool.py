@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 
 import structlog
 
@@ -44,10 +45,10 @@ class Pool:
         connect: Callable[[], Awaitable[Tunnel]],
         settings: PoolSettings,
         *,
-        opened: Callable[[], None],
-        closed: Callable[[], None],
+        opened: Callable[[Tunnel], None],
+        closed: Callable[[Tunnel], None],
     ) -> None:
-        """*opened* and *closed* count tunnels."""
+        """*opened* and *closed* are told of each tunnel."""
         self.address = address
         self._connect = connect
         self._settings = settings
@@ -56,6 +57,7 @@ class Pool:
         self._loop = asyncio.get_running_loop()
         self._idle: list[tuple[Tunnel, float]] = []  # with the time since when; the latest used is last
         self._all: set[Tunnel] = set()
+        self._retired: set[Tunnel] = set()
         self._waiting: deque[asyncio.Future[Tunnel]] = deque()
         self._dialling: set[asyncio.Task[None]] = set()
         self._asking: set[asyncio.Task[None]] = set()
@@ -86,8 +88,8 @@ class Pool:
             tunnel = self._take_idle() if not fresh else None
             if tunnel is None:
                 tunnel = await self._wait()
-            # Between being given to us and our turn it may have been lost, or sent away.
-            if tunnel.usable:
+            # Between being given to us and our turn it may have been lost, sent away or retired.
+            if self._fit(tunnel):
                 return tunnel
             self._discard(tunnel)
 
@@ -95,10 +97,14 @@ class Pool:
         while self._idle:
             tunnel, _ = self._idle.pop()
             tunnel.look()
-            if tunnel.usable:
+            if self._fit(tunnel):
                 return tunnel
             self._discard(tunnel)
         return None
+
+    def _fit(self, tunnel: Tunnel) -> bool:
+        """Whether it may carry another stream: it lives, and its gateway's certificate is good now."""
+        return tunnel.usable and tunnel not in self._retired and tunnel.peer.not_after > datetime.now(UTC)
 
     async def _wait(self) -> Tunnel:
         """The next tunnel that comes free, old or new; after those who have waited longer."""
@@ -127,8 +133,8 @@ class Pool:
 
     def give_back(self, tunnel: Tunnel) -> None:
         """The stream on *tunnel* is over, one way or the other."""
-        retired = tunnel.bytes_carried > self._settings.retire_after
-        if not tunnel.usable or retired or self._closing:
+        worn = tunnel.bytes_carried > self._settings.retire_after
+        if not self._fit(tunnel) or worn or self._closing:
             self._discard(tunnel)
             return
         while self._waiting:
@@ -137,6 +143,13 @@ class Pool:
                 future.set_result(tunnel)
                 return
         self._idle.append((tunnel, self._loop.time()))
+
+    def retire(self, tunnel: Tunnel) -> None:
+        """Hand *tunnel* out no more. It ends now if it is idle, else with its stream."""
+        self._retired.add(tunnel)
+        if any(idle is tunnel for idle, _ in self._idle):
+            self._forget_idle(tunnel)
+            self._discard(tunnel)
 
     async def run(self) -> None:
         """Keep some tunnels warm, ask the idle ones, close the unused; until cancelled."""
@@ -160,7 +173,7 @@ class Pool:
     def _tend(self, now: float) -> None:
         for tunnel, since in self._idle[:]:
             unused = now - since > self._settings.unused and len(self._idle) > self._settings.warm
-            if unused or not tunnel.usable:
+            if unused or not self._fit(tunnel):
                 self._idle.remove((tunnel, since))
                 self._discard(tunnel)
             elif now - tunnel.heard_at > self._settings.ping_every * random.uniform(0.8, 1.0):
@@ -215,7 +228,7 @@ class Pool:
             log.info("gateway.reached", gateway=str(self.address))
         self.failure, self._failures, self._retry_at = None, 0, 0.0
         self._all.add(tunnel)
-        self._opened()
+        self._opened(tunnel)
         tunnel.on_change = lambda: self._changed(tunnel)
         self.give_back(tunnel)
         self._dial_for_waiting()
@@ -275,9 +288,10 @@ class Pool:
     def _discard(self, tunnel: Tunnel) -> None:
         if tunnel in self._all:
             self._all.remove(tunnel)
+            self._retired.discard(tunnel)
             tunnel.on_change = None
             tunnel.close()
-            self._closed()
+            self._closed(tunnel)
 
 
 def _name(tunnel: Tunnel) -> str:

@@ -24,7 +24,6 @@ from gateway.pulse import pulse
 from gateway.routes import RouteTable, TargetTable
 from gateway.settings import Drain, InboundSettings, OutboundSettings
 from gateway.shares import Share
-from gateway.trust import follow_anchors
 from process import descriptors
 from process.address import Address
 from process.admin import AdminServer, Handler, Readiness
@@ -98,7 +97,7 @@ async def one_inbound(
                 share=share,
             )
         )
-        trust = follow_anchors(certificates.generation, inbound.chains, inbound.untrusted)
+        trust = inbound.trust.follow(certificates.generation)
         await stack.enter_async_context(_beating(lambda: inbound.running, metrics, trust))
         yield OneInbound(inbound, listener)
 
@@ -170,7 +169,9 @@ async def outbound_server(
                 metrics=metrics,
             )
         )
-        await stack.enter_async_context(_beating(lambda: outbound.running, metrics))
+        await stack.enter_async_context(
+            _beating(lambda: outbound.running, metrics, outbound.trust.follow(certificates.generation))
+        )
         doors = await stack.enter_async_context(
             Doors(outbound, most=_most(settings.most_connections, each=2), refused=metrics.refused)
         )

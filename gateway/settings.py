@@ -70,7 +70,7 @@ class InboundSettings:
     """Streams of one identity at once; the next one is refused."""
 
     max_identity_overrun: float = 3600.0
-    """Seconds for which streams run on whose peer our trust anchors do not vouch for any more."""
+    """Seconds for which streams run on whose peer's certificate would not be taken any more."""
 
     deadlines: Deadlines = field(default_factory=Deadlines)
     drain: Drain = field(default_factory=Drain)
@@ -110,6 +110,9 @@ class OutboundSettings:
 
     tries: int = 3
     """How many tunnels one connection may try, while no byte of it can have reached a backend."""
+
+    max_identity_overrun: float = 3600.0
+    """Seconds for which streams run on whose gateway's certificate would not be taken any more."""
 
     pool: PoolSettings = field(default_factory=PoolSettings)
     deadlines: Deadlines = field(default_factory=Deadlines)

@@ -1,47 +1,144 @@
-"""Other trust anchors: who came in under the old ones is looked at again."""
+"""
+A peer is as good as its certificate now: those who are in are looked at again.
+
+Other trust anchors may not vouch for who came in under the old ones, and a certificate may end while its
+tunnel lives. Nothing new goes over such a connection; what runs on it may go on for a while, and no longer.
+"""
 
 import asyncio
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import UTC, datetime
+from typing import NoReturn, TypeAlias
+
+import structlog
 
 from certs.generation import Generation
-from certs.verification import Untrusted
+from certs.verification import Role, Untrusted
+from gateway.direct import Direct
 from gateway.refusals import PeerUntrusted
+from gateway.tunnel import Tunnel
+
+log = structlog.get_logger()
 
 EVERY = 1.0
 """Seconds."""
 
-Chain = tuple[bytes, ...]
+Chain: TypeAlias = tuple[bytes, ...]
+Verified: TypeAlias = Tunnel | Direct
+"""A connection whose other end was verified when it was made."""
 
 
-async def follow_anchors(
-    generation: Callable[[], Generation],
-    chains: Callable[[], Iterable[Chain]],
-    untrusted: Callable[[dict[Chain, PeerUntrusted]], None],
-    every: float = EVERY,
-) -> None:
-    """
-    Tell *untrusted* of the clients' *chains* that new anchors do not vouch for, until cancelled.
-
-    Each chain is verified once, however many tunnels came with it, and in a thread. Whoever comes in
-    meanwhile is verified by the new anchors: a handshake ends only under the current generation.
-    """
-    known = generation().bundle.digest
-    while True:
-        await asyncio.sleep(every)
-        current = generation()
-        if current.bundle.digest != known:
-            known = current.bundle.digest
-            refused = await asyncio.to_thread(_refused, current, frozenset(chains()))
-            if refused:
-                untrusted(refused)
+def now_in_utc() -> datetime:
+    return datetime.now(UTC)
 
 
-def _refused(generation: Generation, chains: Iterable[Chain]) -> dict[Chain, PeerUntrusted]:
-    at, refused = datetime.now(UTC), {}
+class Trust:
+    """Which of the connections that there are would not be made today."""
+
+    def __init__(
+        self,
+        role: Role,
+        connections: Callable[[], Collection[Verified]],
+        *,
+        overrun: float,
+        distrusted: Callable[[Verified], None],
+        overran: Callable[[PeerUntrusted], None],
+    ) -> None:
+        """
+        The other ends of *connections* are *role*. *distrusted* is called with one that is to carry nothing
+        new; it is closed *overrun* seconds later, which *overran* counts, unless `forget` was called.
+        """
+        self._role = role
+        self._connections = connections
+        self._overrun = overrun
+        self._on_distrusted = distrusted
+        self._overran = overran
+        self._now = asyncio.get_running_loop().time
+        self._distrusted: dict[Verified, tuple[PeerUntrusted, float]] = {}  # with when it is to end
+
+    def __len__(self) -> int:
+        """How many are distrusted."""
+        return len(self._distrusted)
+
+    def lost(self, one: Verified) -> PeerUntrusted | None:
+        """Why *one* carries nothing new; None if it does."""
+        why, _ = self._distrusted.get(one, (None, 0.0))
+        return why
+
+    def forget(self, one: Verified) -> None:
+        """*one* has ended."""
+        self._distrusted.pop(one, None)
+
+    async def follow(
+        self,
+        generation: Callable[[], Generation],
+        *,
+        every: float = EVERY,
+        now: Callable[[], datetime] = now_in_utc,
+    ) -> NoReturn:
+        """
+        Look again and again: whose certificate has ended, and whom new anchors vouch for. Until cancelled.
+
+        Each chain is verified once, however many tunnels came with it, and in a thread. Whoever comes in
+        meanwhile is verified by the new anchors: a handshake ends only under the current generation.
+        """
+        known = generation().bundle.digest
+        while True:
+            await asyncio.sleep(every)
+            self.look_for_ended(now())
+            self._close_overdue()
+            current = generation()
+            if current.bundle.digest != known:
+                known = current.bundle.digest
+                chains = frozenset(one.peer.chain for one in self._connections())
+                self.distrust(await asyncio.to_thread(_refused, current, chains, self._role, now()))
+
+    def look_for_ended(self, at: datetime) -> None:
+        """Distrust those whose certificate is not valid any more at *at*."""
+        for one in [one for one in self._connections() if one.peer.not_after <= at]:
+            self._distrust(one, ended(one))
+
+    def distrust(self, refused: Mapping[Chain, PeerUntrusted]) -> None:
+        """Distrust those who came with a chain of *refused*."""
+        for one in list(self._connections()) if refused else ():
+            if (why := refused.get(one.peer.chain)) is not None:
+                self._distrust(one, why)
+
+    def _distrust(self, one: Verified, why: PeerUntrusted) -> None:
+        if one in self._distrusted:
+            return
+        log.warning(
+            "peer.distrusted",
+            remote=str(one.wire.remote),
+            peer=one.peer.identity,
+            reason=why.reason.value,
+            message=str(why),
+            seconds=self._overrun,
+        )
+        self._distrusted[one] = why, self._now() + self._overrun
+        self._on_distrusted(one)
+
+    def _close_overdue(self) -> None:
+        for one, (why, due) in list(self._distrusted.items()):
+            if due <= self._now():
+                self._distrusted[one] = why, math.inf
+                self._overran(why)
+                one.close()
+
+
+def ended(one: Verified) -> PeerUntrusted:
+    """What is said of a peer whose certificate is not valid any more."""
+    return PeerUntrusted(f"the peer's certificate has ended at {one.peer.not_after:%Y-%m-%d %H:%M:%SZ}")
+
+
+def _refused(
+    generation: Generation, chains: Iterable[Chain], role: Role, at: datetime
+) -> dict[Chain, PeerUntrusted]:
+    refused = {}
     for chain in chains:
         try:
-            generation.chains.verify(chain, role="client", at=at)
+            generation.chains.verify(chain, role=role, at=at)
         except Untrusted as error:
             refused[chain] = PeerUntrusted(f"the trust anchors have changed: {error}")
     return refused

@@ -8,7 +8,7 @@ import pytest
 
 from tests.flows.test_both_ends_from_files import echo
 from tests.support.pki import Pki
-from tests.support.tunnelled import GATEWAY, backend, is_reset, targets_toml, tunnelled
+from tests.support.tunnelled import CLIENT, GATEWAY, backend, is_reset, targets_toml, tunnelled
 
 
 async def test_an_export_that_is_taken_away_is_refused_and_one_that_comes_is_served(tmp_path: Path) -> None:
@@ -80,6 +80,29 @@ async def test_a_new_certificate_is_shown_to_new_peers_and_streams_stay(tmp_path
         writer.write(b"two")
         assert await reader.readexactly(3) == b"two"
         writer.close()
+
+
+@pytest.mark.parametrize("end", ["gateway", "outbound"])
+async def test_other_anchors_end_what_they_do_not_vouch_for(tmp_path: Path, end: str) -> None:
+    flags = ("--max-identity-overrun", "0.1")
+    async with (
+        backend(echo) as one,
+        tunnelled(tmp_path, one.address, gateway_flags=flags, outbound_flags=flags) as way,
+    ):
+        reader, writer = await way.call()
+        writer.write(b"on")
+        assert await reader.readexactly(2) == b"on"
+        other = Pki.make()
+        if end == "gateway":
+            other.leaf(GATEWAY).write(tmp_path, "gateway")
+        else:
+            other.leaf(CLIENT).write(tmp_path, "client")
+        running = way.gateway if end == "gateway" else way.outbound
+        await running.logged("peer.distrusted", reason="untrusted", seconds=0.1)
+        with pytest.raises(ConnectionResetError):
+            await reader.read()
+        writer.close()
+        await is_reset(way.entrance)
 
 
 async def test_a_key_of_another_certificate_is_not_taken(tmp_path: Path) -> None:

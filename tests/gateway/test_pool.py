@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 from structlog.testing import capture_logs
@@ -54,10 +56,10 @@ class Gateway:
     def pool(
         self, settings: PoolSettings = COLD, connect: Callable[[], Awaitable[Tunnel]] | None = None
     ) -> Pool:
-        def opened() -> None:
+        def opened(_: Tunnel) -> None:
             self.made += 1
 
-        def closed() -> None:
+        def closed(_: Tunnel) -> None:
             self.gone += 1
 
         return Pool(Address("127.0.0.1", 1), connect or self.connect, settings, opened=opened, closed=closed)
@@ -194,6 +196,53 @@ async def test_a_tunnel_whose_peer_has_gone_is_not_handed_out() -> None:
         assert fresh is not tunnel
         assert fresh.usable
         assert there.gone == 1
+        pool.close()
+
+
+def end_certificate(tunnel: Tunnel) -> None:
+    """The gateway's certificate is valid until now."""
+    tunnel.peer = replace(tunnel.peer, not_after=datetime.now(UTC))
+
+
+async def test_one_whose_gateways_certificate_has_ended_is_not_handed_out() -> None:
+    async with gateway() as there:
+        pool = there.pool()
+        tunnel = await pool.take()
+        pool.give_back(tunnel)
+        end_certificate(tunnel)
+        fresh = await pool.take()
+        assert fresh is not tunnel
+        assert tunnel.lost is not None
+        end_certificate(fresh)
+        pool.give_back(fresh)
+        assert pool.sizes == (0, 0)
+
+
+async def test_one_that_is_retired_ends_at_once_if_it_is_idle_and_else_with_its_stream() -> None:
+    async with gateway() as there:
+        pool = there.pool()
+        idle, used = await pool.take(), await pool.take()
+        pool.give_back(idle)
+        pool.retire(idle)
+        pool.retire(used)
+        assert (idle.usable, used.usable) == (False, True)
+        pool.give_back(used)
+        assert not used.usable
+        assert (there.gone, pool.sizes) == (2, (0, 0))
+
+
+async def test_one_that_is_retired_before_its_taker_has_its_turn_is_not_handed_out() -> None:
+    async with gateway() as there:
+        hold = asyncio.Event()
+        pool = there.held_back(hold)
+        waiting = asyncio.create_task(pool.take())
+        await asyncio.sleep(0)
+        returned = await there.connect()
+        pool.give_back(returned)
+        pool.retire(returned)
+        hold.set()
+        assert await waiting is not returned
+        returned.close()
         pool.close()
 
 

@@ -1,70 +1,226 @@
-"""Other trust anchors: who came in under the old ones gets no new stream, and in a while no old one."""
+"""A peer is as good as its certificate now: once it is not, nothing new begins, and soon all has ended."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 import pytest
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
-from gateway import handshake
-from gateway.buffers import Buffers
-from gateway.channel import Channel
+from certs.generation import Generation
 from gateway.current import Current
 from gateway.handshake_queue import HandshakeThreads
-from gateway.inbound import Inbound
 from gateway.lingering import Lingering
 from gateway.metrics import DataPathMetrics
-from gateway.routes import NO_ROUTES
-from gateway.settings import InboundSettings
-from gateway.trust import follow_anchors
-from gateway.tunnel import Tunnel
-from tests.support.pairs import CLIENT, GATEWAY, wires
+from gateway.outbound import Outbound
+from gateway.routes import Target
+from gateway.settings import InboundSettings, OutboundSettings, PoolSettings
+from gateway.trust import Trust
+from tests.support.both_ends import BothEnds, both_ends, echoes, until
+from tests.support.linkerd_gateway import LinkerdGateway
+from tests.support.pairs import CLIENT, GATEWAY, local
 from tests.support.pki import Pki
+from tests.support.tls_peer import LINKERD
 
 OLD, NEW = Pki.make(), Pki.make()
+End = Literal["gateway", "client"]
+ENDS: tuple[End, ...] = ("gateway", "client")
 
 
-@pytest.mark.parametrize("vouched_for", [False, True])
-async def test_new_anchors(*, vouched_for: bool) -> None:
-    generation = Current(OLD.generation(GATEWAY))
-    ours, theirs = await wires()
-    with HandshakeThreads(2) as threads:
-        async with Lingering() as lingering:
-            inbound = Inbound(
-                InboundSettings(max_identity_overrun=0.05),
-                generation=generation,
-                routes=Current(NO_ROUTES),
+@pytest.fixture(autouse=True)
+async def _patience() -> AsyncIterator[None]:
+    async with asyncio.timeout(30):
+        yield
+
+
+@dataclass(slots=True)
+class Clock:
+    """The time of day that an end believes, and how often it has looked."""
+
+    at: datetime
+    looks: int = 0
+
+    def __call__(self) -> datetime:
+        self.looks += 1
+        return self.at
+
+    async def looked(self) -> None:
+        """Everything that is so now has been looked at."""
+        before = self.looks
+        await until(lambda: self.looks > before + 2)
+
+
+@asynccontextmanager
+async def following(trust: Trust, generation: Callable[[], Generation]) -> AsyncIterator[Clock]:
+    clock = Clock(datetime.now(UTC))
+    task = asyncio.create_task(trust.follow(generation, every=0.01, now=clock))
+    await asyncio.sleep(0)
+    try:
+        yield clock
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+@asynccontextmanager
+async def ends_of(end: End, *, overrun: float) -> AsyncIterator[tuple[BothEnds, Trust, Clock]]:
+    """Both ends, of which *end* looks at those who are in."""
+    settings = OutboundSettings(
+        allow_loopback=True, pool=PoolSettings(warm=0), max_identity_overrun=overrun, tries=1
+    )
+    async with both_ends(
+        OLD,
+        inbound_settings=InboundSettings(max_identity_overrun=overrun),
+        outbound_settings=settings,
+    ) as ends:
+        trust = ends.inbound.trust if end == "gateway" else ends.outbound.trust
+        generation = ends.at_gateway if end == "gateway" else ends.at_client
+        async with following(trust, generation) as clock:
+            yield ends, trust, clock
+
+
+def change_anchors(ends: BothEnds, end: End, pki: Pki) -> None:
+    if end == "gateway":
+        ends.at_gateway.swap(OLD.generation(GATEWAY, number=2, bundle=pki.bundle))
+    else:
+        ends.at_client.swap(OLD.generation(CLIENT, number=2, bundle=pki.bundle))
+
+
+def later(ends: BothEnds, end: End, clock: Clock) -> None:
+    """The certificate of who is at the other end of *end* ends now."""
+    tunnels = ends.tunnels if end == "gateway" else set(ends.outbound._tunnels)
+    clock.at = max(tunnel.peer.not_after for tunnel in tunnels)
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_whom_the_new_anchors_vouch_for_notices_nothing(end: End) -> None:
+    async with ends_of(end, overrun=0.0) as (ends, trust, clock):
+        running, idle = await ends.call(), await ends.call()
+        await echoes(running, b"one")
+        await echoes(idle, b"one")
+        idle.finish()
+        await idle.hear_out()
+        both = Pki(NEW.root, OLD.issuer, OLD.trust_domain, OLD.now)
+        bundle = type(OLD.bundle).from_pem(OLD.anchors_pem + both.anchors_pem)
+        generations = ends.at_gateway if end == "gateway" else ends.at_client
+        generations.swap(OLD.generation(GATEWAY if end == "gateway" else CLIENT, number=2, bundle=bundle))
+        await clock.looked()
+        assert not trust
+        assert len(ends.tunnels) == 2
+        await echoes(running, b"two")
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("why", ["anchors", "ended"])
+async def test_what_runs_goes_on_for_a_while_and_nothing_new_begins(end: End, why: str) -> None:
+    with capture_logs() as lines:
+        async with ends_of(end, overrun=3600.0) as (ends, trust, clock):
+            running, idle = await ends.call(), await ends.call()
+            await echoes(running, b"one")
+            await echoes(idle, b"one")
+            idle.finish()
+            assert await idle.hear_out() == "end"
+            await until(lambda: ends.pool.sizes == (1, 2))
+            if why == "anchors":
+                change_anchors(ends, end, NEW)
+            else:
+                later(ends, end, clock)
+            await until(lambda: ends.pool.sizes == (0, 1))
+            await until(lambda: len(ends.tunnels) == 1)
+            await echoes(running, b"two")
+            running.finish()
+            assert await running.hear_out() == "end"
+            await until(lambda: ends.pool.sizes == (0, 0) and not ends.tunnels)
+            assert not trust
+    told = [line for line in lines if line["event"] == "peer.distrusted"]
+    assert len(told) == 2
+    assert {line["reason"] for line in told} == {"untrusted"}
+    wanted = "the trust anchors have changed" if why == "anchors" else "the peer's certificate has ended at"
+    assert all(line["message"].startswith(wanted) for line in told)
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("why", ["anchors", "ended"])
+async def test_what_runs_for_too_long_is_ended(end: End, why: str) -> None:
+    async with ends_of(end, overrun=0.05) as (ends, trust, clock):
+        running = await ends.call()
+        await echoes(running, b"one")
+        if why == "anchors":
+            change_anchors(ends, end, NEW)
+        else:
+            later(ends, end, clock)
+        assert await running.hear_out() == "reset"
+        await until(lambda: ends.pool.sizes == (0, 0) and not ends.tunnels)
+        assert not trust
+
+
+async def test_the_streams_of_a_target_that_has_gone_are_looked_at_too() -> None:
+    async with ends_of("client", overrun=0.05) as (ends, trust, _):
+        running = await ends.call()
+        await echoes(running, b"one")
+        ends.outbound.follow(set())
+        change_anchors(ends, "client", NEW)
+        assert await running.hear_out() == "reset"
+        assert not trust
+
+
+async def test_anchors_that_change_while_a_gateway_has_yet_to_answer_hold_for_it_too() -> None:
+    """The handshake is over, the tunnel is not there yet: nobody else would look at it."""
+    asked = 0
+
+    def generation() -> Generation:
+        nonlocal asked
+        asked += 1
+        return before if asked <= 3 else after  # before, for the handshake, at its end; then
+
+    before, after = OLD.generation(CLIENT), OLD.generation(CLIENT, number=2, bundle=NEW.bundle)
+    with capture_logs() as lines:
+        async with both_ends(OLD) as ends:
+            ends.outbound._generation = generation
+            application = await ends.call()
+            assert await application.hear_out() == "reset"
+            assert asked == 4
+            await until(lambda: not ends.tunnels)
+    (closed,) = [line for line in lines if line["event"] == "connection.closed"]
+    assert (closed["ending"], closed["reason"]) == ("refused", "untrusted")
+
+
+@pytest.mark.parametrize("vouched_for", [True, False])
+async def test_a_connection_to_a_linkerd_gateway_is_looked_at_too(*, vouched_for: bool) -> None:
+    client = Current(OLD.generation(CLIENT, alpn_client=("jackstay/1", LINKERD)))
+    with HandshakeThreads(1) as threads:
+        async with (
+            Lingering() as lingering,
+            LinkerdGateway(OLD) as gateway,
+            Outbound(
+                OutboundSettings(allow_loopback=True, max_identity_overrun=0.05),
+                generation=client,
                 threads=threads,
                 lingering=lingering,
-                metrics=DataPathMetrics(CollectorRegistry(), "inbound"),
-            )
-            serving = asyncio.create_task(inbound.serve(theirs))
-            client_generation = OLD.generation(CLIENT)
-            identity = OLD.identity(GATEWAY).dns_name
-            secured = await handshake.connect(ours, lambda: client_generation, identity, threads)
-            tunnel = Tunnel(Channel(ours, secured.engine, Buffers(), secured.unread), secured.peer, "client")
-            tunnel.start()
-            await tunnel.ping()
-            looked = asyncio.Event()
-
-            def untrusted(refused: object) -> None:
-                looked.set()
-                inbound.untrusted(refused)  # type: ignore[arg-type]
-
-            following = asyncio.create_task(follow_anchors(generation, inbound.chains, untrusted, every=0.01))
-            await asyncio.sleep(0)
-            generation.swap(OLD.generation(GATEWAY) if vouched_for else NEW.generation(GATEWAY))
-            async with asyncio.timeout(10):
-                if vouched_for:
-                    await asyncio.sleep(0.1)  # it is time that must pass here, and nothing must happen
-                    await tunnel.ping()
-                    assert not looked.is_set()
-                    assert tunnel.going_away is None
-                    tunnel.close()
-                else:
-                    await looked.wait()
-                    await serving
-                    tunnel.look()
-                    assert tunnel.going_away == 0
-            following.cancel()
-            await asyncio.wait({serving, following})
-            tunnel.close()
+                metrics=DataPathMetrics(CollectorRegistry(), "outbound"),
+            ) as outbound,
+            following(outbound.trust, client) as clock,
+        ):
+            name = OLD.identity(GATEWAY).dns_name
+            target = Target("podinfo.test.svc", 9898, (gateway.address,), name, protocol=LINKERD)
+            application, wire = await local()
+            serving = asyncio.create_task(outbound.serve(wire, target))
+            peer, _ = await gateway.called()
+            await application.say(b"x")
+            assert await peer.hear(1) == b"x"
+            clock.at += timedelta(seconds=1)
+            client.swap(OLD.generation(CLIENT, bundle=OLD.bundle if vouched_for else NEW.bundle))
+            await clock.looked()
+            if vouched_for:
+                await peer.say(b"y")
+                assert await application.hear(1) == b"y"
+            else:
+                assert await application.hear_out() == "reset"
+            application.break_off()
+            await serving
+            assert not outbound._directs
+            assert not outbound.trust
