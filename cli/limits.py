@@ -87,6 +87,8 @@ GATEWAY = (
           "Streams of one identity at once; the next one is refused.", "N", 1),
     Limit("max-identity-overrun", "inbound", "max_identity_overrun",
           "Streams whose peer's certificate has ended, or has no anchor any more."),
+    Limit("rotation-spread", "inbound", "rotation_spread",
+          "Over which peers are asked to come back under a new certificate of ours."),
 )  # fmt: skip
 
 OUTBOUND = (
@@ -103,6 +105,8 @@ OUTBOUND = (
     Limit("retire-after", "pool", "retire_after", "What a tunnel carries before it is replaced.", "BYTES", 1),
     Limit("max-identity-overrun", "outbound", "max_identity_overrun",
           "Streams whose gateway's certificate has ended, or has no anchor any more."),
+    Limit("rotation-spread", "pool", "rotation_spread",
+          "Over which tunnels are replaced under a new certificate of ours."),
 )  # fmt: skip
 
 

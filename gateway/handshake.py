@@ -47,6 +47,9 @@ class Secured:
     unread: bytes
     """Ciphertext that came behind the handshake: the peer's first data."""
 
+    shown: bytes
+    """The certificates that we have shown."""
+
     named: Named | None = None
     """The service that a client has named by SNI."""
 
@@ -103,6 +106,7 @@ class _Handshake:
         "_protocols",
         "_received",
         "_server_name",
+        "_shown",
         "_threads",
         "_wire",
     )
@@ -128,6 +132,7 @@ class _Handshake:
         # Made by the first step: who waits for its turn costs no more than its ClientHello.
         self._generation: Generation | None = None
         self._engine: TlsEngine | None = None
+        self._shown = b""
 
     async def run(self) -> Secured:
         # A server waits for the ClientHello, a client begins by making it.
@@ -140,7 +145,7 @@ class _Handshake:
             unread = await self._receive(unread)
         peer = await self._still_trusted(peer)
         assert self._engine is not None
-        return Secured(self._engine, peer, unread, self._named)
+        return Secured(self._engine, peer, unread, self._shown, self._named)
 
     async def _client_hello(self) -> bytes:
         """
@@ -213,6 +218,7 @@ class _Handshake:
         """In a thread: feed, go on, and if that completes it, look at the peer twice more."""
         if (engine := self._engine) is None:
             self._generation = generation = self._current()
+            self._shown = generation.credentials.chain_pem
             context = generation.server
             if self._server_name is not None:
                 (protocol,) = self._protocols

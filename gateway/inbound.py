@@ -15,9 +15,10 @@ nothing here can be led to an address that the routes do not contain.
 import asyncio
 import random
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from typing import NoReturn
 
 import structlog
 
@@ -91,7 +92,7 @@ class Inbound:
         )
         metrics.ejected.set_function(lambda: len(self._ejections))
         metrics.idle_tunnels.set_function(lambda: sum(not one.in_stream for one in self._tunnels))
-        self._tunnels: set[Tunnel] = set()
+        self._tunnels: dict[Tunnel, bytes] = {}  # with the certificates that we have shown
         self._directs: set[Direct] = set()
         self.trust = Trust(
             "client",
@@ -228,17 +229,17 @@ class Inbound:
         """A tunnel to a verified peer; closed when the block is left, by a refusal as a rule."""
         channel = Channel(wire, secured.engine, self._buffers, secured.unread)
         tunnel = Tunnel(channel, secured.peer, "server")
-        self._tunnels.add(tunnel)
+        self._tunnels[tunnel] = secured.shown
         self._metrics.tunnel_opened()
         try:
             tunnel.start()
-            if self._closing:  # its handshake has begun before
+            if self._closing or secured.shown != self._shown_now:  # its handshake has begun before
                 tunnel.go_away()
             yield tunnel
         except Refused as end:
             _log_end(wire, tunnel, end)
         finally:
-            self._tunnels.discard(tunnel)
+            del self._tunnels[tunnel]
             self.trust.forget(tunnel)
             self._metrics.tunnel_closed()
             await tunnel.close_gently()
@@ -351,14 +352,32 @@ class Inbound:
             else:
                 self._lingering.reset(backend)
 
+    # A new certificate of ours.
+
+    @property
+    def _shown_now(self) -> bytes:
+        return self._generation().credentials.chain_pem
+
+    async def follow_certificate(self, *, every: float = 1.0) -> NoReturn:
+        """
+        Once it is another one, ask those who know us by the old one to make new tunnels, over a while.
+
+        What runs is not touched. Until cancelled.
+        """
+        known = self._shown_now
+        while True:
+            await asyncio.sleep(every)
+            if (shown := self._shown_now) != known:
+                known = shown
+                old = [tunnel for tunnel, before in self._tunnels.items() if before != shown]
+                log.info("tunnels.renewing", tunnels=len(old), seconds=self._settings.rotation_spread)
+                await _send_away(old, self._settings.rotation_spread)
+
     # The end.
 
     async def drain(self, *, spread: float) -> None:
         """Ask all peers, over *spread* seconds, to open their streams elsewhere."""
-        tunnels = list(self._tunnels)
-        for tunnel in tunnels:
-            tunnel.go_away()
-            await asyncio.sleep(spread / len(tunnels))
+        await _send_away(list(self._tunnels), spread)
 
     def close(self) -> None:
         """No new stream any more: idle tunnels end now, the others with their stream."""
@@ -366,6 +385,13 @@ class Inbound:
         for tunnel in self._tunnels:
             tunnel.go_away()
             tunnel.nudge()
+
+
+async def _send_away(tunnels: Sequence[Tunnel], spread: float) -> None:
+    """Say GOAWAY to all *tunnels*, evenly over *spread* seconds."""
+    for tunnel in tunnels:
+        tunnel.go_away()
+        await asyncio.sleep(spread / len(tunnels))
 
 
 def _who_calls(tunnel: Tunnel | Direct, opening: Opening) -> bytes:

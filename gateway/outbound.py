@@ -234,6 +234,7 @@ class Outbound:
                 address,
                 lambda: self._connect(address, identity),
                 self._settings.pool,
+                shown=lambda: self._generation().credentials.chain_pem,
                 opened=lambda tunnel: self._opened(tunnel, pool),
                 closed=self._closed,
             )

@@ -4,9 +4,14 @@ Tunnels to one gateway, made ahead of need and used again.
 Whoever needs one gets an idle tunnel if there is one; otherwise a new one is dialled, and the next to
 come free, old or new, goes to who has waited longest. Idle tunnels are PINGed, since a load balancer
 may forget a silent connection without telling anybody.
+
+Once we show another certificate, each tunnel that was made under the one before is replaced, at a time of its
+own within a while: it is closed when it is idle then or as soon as it is, and those that are kept warm only
+after new ones are there. As long as no new one can be made the old ones serve.
 """
 
 import asyncio
+import math
 import random
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -45,18 +50,21 @@ class Pool:
         connect: Callable[[], Awaitable[Tunnel]],
         settings: PoolSettings,
         *,
+        shown: Callable[[], bytes],
         opened: Callable[[Tunnel], None],
         closed: Callable[[Tunnel], None],
     ) -> None:
-        """*opened* and *closed* are told of each tunnel."""
+        """*shown* is what we show to a gateway now; *opened* and *closed* are told of each tunnel."""
         self.address = address
         self._connect = connect
         self._settings = settings
+        self._shown = shown
         self._opened = opened
         self._closed = closed
         self._loop = asyncio.get_running_loop()
         self._idle: list[tuple[Tunnel, float]] = []  # with the time since when; the latest used is last
-        self._all: set[Tunnel] = set()
+        self._all: dict[Tunnel, bytes] = {}  # with the certificate under which it was made
+        self._replace_at: dict[Tunnel, float] = {}  # those that were made under an older one
         self._retired: set[Tunnel] = set()
         self._waiting: deque[asyncio.Future[Tunnel]] = deque()
         self._dialling: set[asyncio.Task[None]] = set()
@@ -76,6 +84,11 @@ class Pool:
     def sizes(self) -> tuple[int, int]:
         """How many tunnels are idle, and how many there are."""
         return len(self._idle), len(self._all)
+
+    @property
+    def outdated(self) -> int:
+        """How many tunnels are to be replaced, since we show another certificate now."""
+        return len(self._replace_at)
 
     async def take(self, *, fresh: bool = False) -> Tunnel:
         """
@@ -133,7 +146,7 @@ class Pool:
 
     def give_back(self, tunnel: Tunnel) -> None:
         """The stream on *tunnel* is over, one way or the other."""
-        worn = tunnel.bytes_carried > self._settings.retire_after
+        worn = tunnel.bytes_carried > self._settings.retire_after or self._outdated(tunnel)
         if not self._fit(tunnel) or worn or self._closing:
             self._discard(tunnel)
             return
@@ -171,18 +184,37 @@ class Pool:
             self._discard(self._idle.pop()[0])
 
     def _tend(self, now: float) -> None:
+        self._plan_replacements(now)
         for tunnel, since in self._idle[:]:
-            unused = now - since > self._settings.unused and len(self._idle) > self._settings.warm
-            if unused or not self._fit(tunnel):
+            spare = len(self._idle) > self._settings.warm
+            unused = now - since > self._settings.unused and spare
+            replaced = self._outdated(tunnel) and (spare or self._full)
+            if unused or replaced or not self._fit(tunnel):
                 self._idle.remove((tunnel, since))
                 self._discard(tunnel)
             elif now - tunnel.heard_at > self._settings.ping_every * random.uniform(0.8, 1.0):
                 self._ask(tunnel)
-        missing = self._settings.warm - len(self._idle) - len(self._dialling)
+        kept = sum(not self._due(tunnel) for tunnel, _ in self._idle)
+        missing = self._settings.warm - kept - len(self._dialling)
         if missing > 0 and now >= self._retry_at:
             for _ in range(missing):
                 if not self._full:
                     self._dial()
+
+    # A new certificate of ours.
+
+    def _plan_replacements(self, now: float) -> None:
+        shown = self._shown()
+        for tunnel, before in self._all.items():
+            if before != shown and tunnel not in self._replace_at:
+                self._replace_at[tunnel] = now + random.random() * self._settings.rotation_spread
+
+    def _due(self, tunnel: Tunnel) -> bool:
+        return bool(self._replace_at) and self._replace_at.get(tunnel, math.inf) <= self._loop.time()
+
+    def _outdated(self, tunnel: Tunnel) -> bool:
+        """Whether it is time for another one in its place, and there can be one as far as we know."""
+        return self._due(tunnel) and self.failure is None
 
     # Dialling.
 
@@ -209,6 +241,7 @@ class Pool:
     async def _dialled(self) -> None:
         task = asyncio.current_task()
         assert task is not None
+        shown = self._shown()  # perhaps it is already a newer one: then this tunnel is replaced for nothing
         try:
             tunnel = await self._connect()
         except Refused as refusal:
@@ -219,15 +252,15 @@ class Pool:
         else:
             # Now, and not when the task is over: whoever is woken may want another one at once.
             self._dialling.discard(task)
-            self._made(tunnel)
+            self._made(tunnel, shown)
         finally:
             self._dialling.discard(task)
 
-    def _made(self, tunnel: Tunnel) -> None:
+    def _made(self, tunnel: Tunnel, shown: bytes) -> None:
         if self.failure is not None:
             log.info("gateway.reached", gateway=str(self.address))
         self.failure, self._failures, self._retry_at = None, 0, 0.0
-        self._all.add(tunnel)
+        self._all[tunnel] = shown
         self._opened(tunnel)
         tunnel.on_change = lambda: self._changed(tunnel)
         self.give_back(tunnel)
@@ -287,8 +320,9 @@ class Pool:
 
     def _discard(self, tunnel: Tunnel) -> None:
         if tunnel in self._all:
-            self._all.remove(tunnel)
+            del self._all[tunnel]
             self._retired.discard(tunnel)
+            self._replace_at.pop(tunnel, None)
             tunnel.on_change = None
             tunnel.close()
             self._closed(tunnel)

@@ -97,8 +97,8 @@ async def one_inbound(
                 share=share,
             )
         )
-        trust = inbound.trust.follow(certificates.generation)
-        await stack.enter_async_context(_beating(lambda: inbound.running, metrics, trust))
+        looks = inbound.trust.follow(certificates.generation), inbound.follow_certificate()
+        await stack.enter_async_context(_beating(lambda: inbound.running, metrics, *looks))
         yield OneInbound(inbound, listener)
 
 

@@ -72,6 +72,9 @@ class InboundSettings:
     max_identity_overrun: float = 3600.0
     """Seconds for which streams run on whose peer's certificate would not be taken any more."""
 
+    rotation_spread: float = 30.0
+    """Seconds over which, once our certificate is another one, peers are asked to come back under it."""
+
     deadlines: Deadlines = field(default_factory=Deadlines)
     drain: Drain = field(default_factory=Drain)
 
@@ -96,6 +99,9 @@ class PoolSettings:
 
     retire_after: int = 64 * 1024**3
     """Bytes after which a tunnel is replaced."""
+
+    rotation_spread: float = 30.0
+    """Seconds over which, once our certificate is another one, tunnels are replaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

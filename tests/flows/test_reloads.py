@@ -105,6 +105,34 @@ async def test_other_anchors_end_what_they_do_not_vouch_for(tmp_path: Path, end:
         await is_reset(way.entrance)
 
 
+@pytest.mark.parametrize("end", ["gateway", "outbound"])
+async def test_a_new_certificate_replaces_all_tunnels_and_nothing_is_lost(tmp_path: Path, end: str) -> None:
+    flags = ("--rotation-spread", "0.5", "--log-level", "debug")
+    async with (
+        backend(echo) as one,
+        tunnelled(tmp_path, one.address, gateway_flags=flags, outbound_flags=flags) as way,
+    ):
+        running = [await way.call() for _ in range(5)]
+        for reader, writer in running:
+            writer.write(b"one")
+            assert await reader.readexactly(3) == b"one"
+        if end == "gateway":
+            way.pki.leaf(GATEWAY).write(tmp_path, "gateway")
+        else:
+            way.pki.leaf(CLIENT).write(tmp_path, "client")
+        replaced = asyncio.create_task(way.gateway.logged("tunnel.closed", count=2))  # those that are warm
+        while not replaced.done():
+            await way.echoes(b"new")
+        for reader, writer in running:
+            writer.write(b"two")
+            writer.write_eof()
+            assert await reader.read() == b"two"
+            writer.close()
+        await way.gateway.logged("tunnel.closed", count=2 + 5)
+        ended = await way.gateway.logged("connection.closed", count=one.connections)
+        assert {event["ending"] for event in ended} == {"finished"}
+
+
 async def test_a_key_of_another_certificate_is_not_taken(tmp_path: Path) -> None:
     async with backend(echo) as one, tunnelled(tmp_path, one.address) as way:
         way.gateway_files.key.write_bytes(Pki.make().leaf("web.test").key_pem)

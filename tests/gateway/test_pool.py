@@ -36,6 +36,7 @@ class Gateway:
         self.made = 0
         self.gone = 0
         self.failure: Exception | None = None
+        self.shown = b"old"
 
     async def connect(self) -> Tunnel:
         if self.failure is not None:
@@ -62,7 +63,14 @@ class Gateway:
         def closed(_: Tunnel) -> None:
             self.gone += 1
 
-        return Pool(Address("127.0.0.1", 1), connect or self.connect, settings, opened=opened, closed=closed)
+        return Pool(
+            Address("127.0.0.1", 1),
+            connect or self.connect,
+            settings,
+            shown=lambda: self.shown,
+            opened=opened,
+            closed=closed,
+        )
 
 
 @asynccontextmanager
@@ -301,6 +309,79 @@ async def test_one_that_has_carried_enough_is_retired() -> None:
         await tunnel.ping()
         pool.give_back(tunnel)
         assert tunnel.lost is not None
+
+
+AT_ONCE = PoolSettings(warm=0, rotation_spread=0.0)
+
+
+async def test_under_a_new_certificate_those_in_use_are_not_used_again() -> None:
+    async with gateway() as there:
+        pool = there.pool(AT_ONCE)
+        async with running(pool):
+            used = await pool.take()
+            there.shown = b"new"
+            await until(lambda: pool.outdated == 1)
+            assert used.usable
+            pool.give_back(used)
+            assert used.lost is not None
+            anew = await pool.take()
+            pool.give_back(anew)
+            assert pool.outdated == 0
+            assert await pool.take() is anew
+
+
+async def test_under_a_new_certificate_warm_ones_are_kept_until_there_are_new_ones() -> None:
+    async with gateway() as there:
+        may_dial, asked = asyncio.Event(), 0
+
+        async def dialled() -> Tunnel:
+            nonlocal asked
+            asked += 1
+            await may_dial.wait()
+            return await there.connect()
+
+        may_dial.set()
+        pool = there.pool(PoolSettings(warm=2, rotation_spread=0.0), dialled)
+        async with running(pool):
+            await until(lambda: pool.sizes == (2, 2))
+            may_dial.clear()
+            there.shown = b"new"
+            await until(lambda: asked == 4)
+            assert pool.sizes == (2, 2)
+            assert pool.outdated == 2
+            may_dial.set()
+            await until(lambda: pool.sizes == (2, 2) and pool.outdated == 0)
+            assert (there.made, there.gone) == (4, 2)
+
+
+async def test_the_old_ones_serve_while_no_new_one_can_be_made() -> None:
+    """A gateway may not take our new certificate."""
+    async with gateway() as there:
+        pool = there.pool(PoolSettings(warm=1, rotation_spread=0.0))
+        async with running(pool):
+            await until(lambda: pool.sizes == (1, 1))
+            there.failure = BackendUnreachable("not under that name")
+            there.shown = b"new"
+            await until(lambda: pool.failure is not None)
+            for _ in range(3):
+                tunnel = await pool.take()
+                pool.give_back(tunnel)
+            assert there.made == 1
+            there.failure = None
+            await until(lambda: there.made == 2 and pool.outdated == 0)
+
+
+async def test_one_that_nobody_needs_is_replaced_at_a_time_of_its_own() -> None:
+    async with gateway() as there:
+        pool = there.pool(PoolSettings(warm=0, rotation_spread=3600.0))
+        tunnels = [await pool.take() for _ in range(3)]
+        there.shown = b"new"
+        for tunnel in tunnels:
+            pool.give_back(tunnel)
+        async with running(pool):
+            await until(lambda: pool.outdated == 3)
+            assert pool.sizes == (3, 3)
+            assert len(set(pool._replace_at.values())) == 3
 
 
 async def test_over_the_limit_the_newcomer_is_refused() -> None:

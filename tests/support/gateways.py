@@ -33,12 +33,13 @@ async def open_gateway(
 ) -> AsyncIterator[Address]:
     """Where it listens; it shows a certificate of *pki*, and lets in whom the anchors of that vouch for."""
     settings = settings or InboundSettings()
+    generation = pki.generation(GATEWAY)
     metrics = DataPathMetrics(registry or CollectorRegistry(), "inbound")
     with HandshakeThreads(2) as threads:
         async with Lingering() as lingering:
             inbound = Inbound(
                 settings,
-                generation=lambda: pki.generation(GATEWAY),
+                generation=lambda: generation,
                 routes=Current(routes),
                 threads=threads,
                 lingering=lingering,
