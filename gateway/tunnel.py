@@ -28,7 +28,7 @@ from gateway.refusals import PeerGone, ProtocolViolation, Reason, Refused
 from gateway.stream_order import Phase, Side, may_speak, step
 
 MAX_CONTROL_FRAMES = 16
-"""PING, PONG and GOAWAY within a second and without data between them: an honest peer sends one or two."""
+"""PING, PONG and GOAWAY without data between them, but for one a second: an honest peer sends one in ten."""
 
 MAX_DROPPED = 1024 * 1024
 """Bytes of a stream that we have reset which may still arrive."""
@@ -71,8 +71,8 @@ class Tunnel:
 
     __slots__ = (
         "_channel",
+        "_control_at",
         "_control_frames",
-        "_control_since",
         "_decoder",
         "_dropped",
         "_encrypt",
@@ -111,8 +111,8 @@ class Tunnel:
         self._next: Opening | None = None
         self._woken: asyncio.Future[None] | None = None
         self._pong: tuple[bytes, asyncio.Future[None]] | None = None
-        self._control_frames = 0
-        self._control_since = 0.0
+        self._control_frames = 0.0  # as many as the time since has not made good
+        self._control_at = 0.0
         self._dropped = 0
         self.peer = peer
         self.phase = Phase.IDLE
@@ -363,7 +363,7 @@ class Tunnel:
             self._gone(violation)
 
     def _hear_data(self) -> None:
-        self._control_frames = 0
+        self._control_frames = 0.0
         if not may_speak(self.phase, self._other):
             raise ProtocolViolation(f"DATA from the {self._other} while there is {self.phase.value}")
 
@@ -401,10 +401,13 @@ class Tunnel:
                 raise AssertionError("DATA is never a Frame")
 
     def _count_control(self) -> None:
-        """An idle tunnel is PINGed now and then; what is refused is a flood."""
-        if self.heard_at - self._control_since > 1.0:
-            self._control_since, self._control_frames = self.heard_at, 0
-        self._control_frames += 1
+        """
+        An idle tunnel is PINGed now and then, for ever; what is refused is a flood.
+
+        Each second makes one good, and data makes all good.
+        """
+        waited, self._control_at = self.heard_at - self._control_at, self.heard_at
+        self._control_frames = max(0.0, self._control_frames - waited) + 1.0
         if self._control_frames > MAX_CONTROL_FRAMES:
             raise ProtocolViolation("too many control frames in a row")
 

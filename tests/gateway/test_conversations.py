@@ -408,6 +408,58 @@ async def test_what_breaks_the_protocol_ends_the_tunnel(wrong: bytes) -> None:
         assert isinstance(server.lost, ProtocolViolation)
 
 
+class Ticks:
+    """A clock of *tunnels* that goes on with each PING, and not by itself."""
+
+    def __init__(self, *tunnels: Tunnel) -> None:
+        self.at = 0.0
+        for tunnel in tunnels:
+            tunnel._now = lambda: self.at
+
+    async def ping(self, tunnel: Tunnel, times: int, *, every: float) -> None:
+        for _ in range(times):
+            self.at += every
+            await tunnel.ping()
+
+
+async def test_pings_one_a_second_may_come_for_ever() -> None:
+    async with tunnel_pair(PKI) as (client, server):
+        await Ticks(client, server).ping(client, 100, every=1.0)
+        assert server.lost is None
+
+
+async def test_a_time_of_silence_allows_some_at_once_and_no_more_than_ever() -> None:
+    async with tunnel_pair(PKI) as (client, server):
+        ticks = Ticks(client, server)
+        for _ in range(3):
+            await ticks.ping(client, 1, every=1000.0)
+            await ticks.ping(client, 15, every=0.0)
+        with pytest.raises(PeerGone):
+            await ticks.ping(client, 1, every=0.0)
+        assert isinstance(server.lost, ProtocolViolation)
+
+
+async def test_a_flood_that_never_ends_is_one_however_it_is_spread() -> None:
+    """Eight a second: few enough at any time, and too many in the long run."""
+    async with tunnel_pair(PKI) as (client, server):
+        ticks = Ticks(client, server)
+        with pytest.raises((PeerGone, ProtocolViolation)):
+            await ticks.ping(client, 100, every=0.125)
+        assert ticks.at < 5
+        assert isinstance(server.lost, ProtocolViolation)
+
+
+async def test_between_data_any_number_may_come() -> None:
+    async with tunnel_pair(PKI) as (client, server), stream(client, server) as one:
+        ticks = Ticks(client, server)
+        for _ in range(10):
+            await ticks.ping(client, 10, every=0.0)
+            await one.application.say(b"x")
+            assert await one.backend.hear(1) == b"x"
+            await one.backend.say(b"y")
+            assert await one.application.hear(1) == b"y"
+
+
 async def test_a_violation_within_a_stream_resets_the_local_side() -> None:
     async with tunnel_pair(PKI) as (client, server), stream(client, server) as one:
         client._channel.send(memoryview(opening().encode().encode()))  # a second OPEN
