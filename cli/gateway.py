@@ -99,6 +99,14 @@ def command(
             help="Processes that serve, each on a core; 0 is one for each core that we may use.",
         ),
     ] = 1,
+    worker_timeout: Annotated[
+        float,
+        typer.Option(
+            min=0.1,
+            metavar="SECONDS",
+            help="One of several that hangs for so long is killed and replaced.",
+        ),
+    ] = 30.0,
     worker: Annotated[
         Inherited | None,
         typer.Option(parser=_inherited, hidden=True, help="For a worker: what its supervisor gave it."),
@@ -194,7 +202,15 @@ def command(
 
     async def supervise(stopping: asyncio.Event) -> int:
         identity = certificates.generation().credentials.identity
-        await supervise_gateway(count, our_command_line(), listening, identity, settings.drain, stopping)
+        await supervise_gateway(
+            count,
+            our_command_line(),
+            listening,
+            identity,
+            settings.drain,
+            stopping,
+            hung_after=worker_timeout,
+        )
         return 0
 
     count = workers or len(os.sched_getaffinity(0))

@@ -28,7 +28,7 @@ from gateway.refusals import PeerGone, ProtocolViolation, Reason, Refused
 from gateway.stream_order import Phase, Side, may_speak, step
 
 MAX_CONTROL_FRAMES = 16
-"""PING, PONG and GOAWAY without data between them, but for one a second: an honest peer sends one in ten."""
+"""PING, PONG and GOAWAY without data between them, but for one a second: an honest peer sends fewer."""
 
 MAX_DROPPED = 1024 * 1024
 """Bytes of a stream that we have reset which may still arrive."""

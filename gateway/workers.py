@@ -66,9 +66,12 @@ async def supervise_gateway(
     identity: str,
     time: Drain,
     stopping: asyncio.Event,
+    *,
+    hung_after: float,
 ) -> None:
     """
-    Run *workers* gateways until *stopping* is set and all have drained; who exceeds *time* is killed.
+    Run *workers* gateways until *stopping* is set and all have drained; who exceeds *time* is killed, and
+    before that who does not answer for *hung_after* seconds.
 
     Each is started by *command* and `--worker` with what it inherits; it must go on to `inbound_worker`.
     """
@@ -93,6 +96,7 @@ async def supervise_gateway(
             registry,
             inherited=(listener.fileno(), counts.descriptor),
             gone=counts.forget,
+            hung_after=hung_after,
         )
         async with _answering_for_all(supervisor, listening, stopping) as bound:
 
@@ -174,6 +178,7 @@ async def inbound_worker(
         one_inbound(listener, settings, certificates, routes, metrics, share) as one,
     ):
         answers = {
+            "alive": lambda: True,
             "metrics": lambda: [family.as_json() for family in sums.read(registry)],
             "connections": lambda: [entry.as_dict() for entry in one.inbound.running],
             "drain": stopping.set,

@@ -35,6 +35,9 @@ _LAST_WORDS = 5.0
 
 _BACKOFF = Backoff(first=0.1, most=10.0)
 
+_STARTING = ("start",)
+"""What is missing of a worker that has not said anything yet."""
+
 
 class _Worker:
     """One process, and what is known of it."""
@@ -42,7 +45,7 @@ class _Worker:
     def __init__(self, number: int) -> None:
         self.number = number
         self.asking: Asking | None = None
-        self.missing: Sequence[str] = ("start",)
+        self.missing: Sequence[str] = _STARTING
         self.metrics: list[sums.Family] = []
         """As last heard."""
 
@@ -59,6 +62,7 @@ class Supervisor:
 
     *command* gives the command line of a worker from its number and the descriptor of its control socket;
     *inherited* are further descriptors for it; *gone* is called with the number of one that has ended.
+    One that has not answered for *hung_after* seconds, once it had begun, is killed and replaced.
     *registry* is what is counted here, and takes our own counts.
     """
 
@@ -70,10 +74,12 @@ class Supervisor:
         *,
         inherited: Sequence[int],
         gone: Callable[[int], None],
+        hung_after: float,
     ) -> None:
         self._command = command
         self._inherited = inherited
         self._gone = gone
+        self._hung_after = hung_after
         self._workers = [_Worker(number) for number in range(count)]
         self._ending = asyncio.Event()
         self._complete = asyncio.Event()
@@ -82,6 +88,11 @@ class Supervisor:
         self._died = Counter(
             "jackstay_worker_deaths_total",
             "Workers that ended unasked and were replaced.",
+            registry=self._own,
+        )
+        self._hung = Counter(
+            "jackstay_worker_hangs_total",
+            "Workers that were killed since they did not answer.",
             registry=self._own,
         )
         self._running = Gauge("jackstay_workers", "Workers running now.", registry=self._own)
@@ -192,7 +203,10 @@ class Supervisor:
             worker.asking = await Asking.over(ours, lambda state: self._told(worker, state))
             if self._ending.is_set():  # while it was started
                 process.terminate()
-            await worker.asking.listen()
+            async with asyncio.TaskGroup() as tasks:
+                watching = tasks.create_task(self._watch(worker, worker.asking, process))
+                await worker.asking.listen()
+                watching.cancel()
             return _how(await process.wait())
         except asyncio.CancelledError:
             await _end(process)
@@ -201,9 +215,36 @@ class Supervisor:
             self._running.dec()
             self._gone(worker.number)
             worker.asking = None
-            worker.missing = ("start",)
+            worker.missing = _STARTING
             self._retired = sums.summed([self._retired, sums.lasting(worker.metrics)])
             worker.metrics = []
+
+    async def _watch(self, worker: _Worker, asking: Asking, process: asyncio.subprocess.Process) -> None:
+        """
+        Ask again and again whether *worker* is there, and kill it when it is not. Until cancelled.
+
+        While all drain, who hangs is a matter of the drain's own time.
+        """
+        while True:
+            await asyncio.sleep(self._hung_after / 3)
+            if worker.missing == _STARTING or await self._is_there(asking) or self._ending.is_set():
+                continue
+            log.error("worker.hung", worker=worker.number, pid=process.pid, seconds=self._hung_after)
+            self._hung.inc()
+            process.kill()
+            return
+
+    async def _is_there(self, asking: Asking) -> bool:
+        """Whether a worker answers. Asked twice: it may be we who were stopped, and its answer waits."""
+        for patience in (self._hung_after, _PATIENCE):
+            try:
+                await asking.ask("alive", patience=patience)
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                pass  # it has ended, which others will notice
+            return True
+        return False
 
     def _told(self, worker: _Worker, state: Any) -> None:
         worker.told(state)

@@ -144,9 +144,10 @@ async def test_a_worker_that_is_killed_takes_only_its_own_connections(tmp_path: 
 async def test_one_that_hangs_does_not_lock_the_door(tmp_path: Path) -> None:
     """The other holds far more than its share then, and takes what comes all the same."""
     none_warm = ("--warm-tunnels", "0")  # one to a worker that hangs would be lost with what was said on it
+    left_alone = (*TWO, "--worker-timeout", "3600")
     async with (
         backend(echo) as one,
-        tunnelled(tmp_path, one.address, gateway_flags=TWO, outbound_flags=none_warm) as way,
+        tunnelled(tmp_path, one.address, gateway_flags=left_alone, outbound_flags=none_warm) as way,
     ):
         hanging = worker_ids(way.gateway)[0]
         os.kill(hanging, signal.SIGSTOP)
@@ -156,6 +157,20 @@ async def test_one_that_hangs_does_not_lock_the_door(tmp_path: Path) -> None:
             os.kill(hanging, signal.SIGCONT)
         for writer in writers:
             writer.close()
+
+
+async def test_one_that_hangs_is_replaced(tmp_path: Path) -> None:
+    flags = (*TWO, "--worker-timeout", "0.5")
+    async with backend(echo) as one, tunnelled(tmp_path, one.address, gateway_flags=flags) as way:
+        before = worker_ids(way.gateway)
+        os.kill(before[0], signal.SIGSTOP)
+        (hung,) = await way.gateway.logged("worker.hung")
+        assert (hung["worker"], hung["pid"]) == (0, before[0])
+        await until(lambda: worker_ids(way.gateway)[0] != before[0], "a new worker")
+        assert not _lives(before[0])
+        assert await metric(way, "jackstay_worker_hangs_total") == 1
+        assert worker_ids(way.gateway)[1] == before[1]
+        await way.echoes(b"as ever")
 
 
 async def test_sigterm_lets_the_streams_of_all_workers_end(tmp_path: Path) -> None:
