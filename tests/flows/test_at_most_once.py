@@ -1,22 +1,30 @@
 """
 What an application says reaches a backend once, or not at all: also if the gateway dies at any moment.
 
-Here the client's end is ours and the gateway a script which dies behind any frame, and within some. What
-was said to it counts as delivered, since it may have been.
+First the client's end is ours and the gateway a script which dies behind any frame, and within some. What
+was said to it counts as delivered, since it may have been. In the end both ends are ours, and the gateways
+are processes that are killed.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+import itertools
+import random
+import signal
+from collections import Counter
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from enum import Enum, auto
+from pathlib import Path
 
 import pytest
 
 from gateway import pump
 from gateway.settings import OutboundSettings, PoolSettings
+from process.address import Address
 from tests.gateway.test_close_matrix import unacknowledged
 from tests.support.callers import Caller, calling
 from tests.support.pki import Pki
+from tests.support.processes import PATIENCE, until
 from tests.support.scripted_gateway import (
     DATA,
     END,
@@ -30,17 +38,19 @@ from tests.support.scripted_gateway import (
     ScriptedGateways,
     frame,
 )
+from tests.support.tunnelled import (
+    GATEWAY,
+    backend,
+    start_gateway,
+    start_outbound,
+    targets_toml,
+    tunnelled,
+)
 
 PKI = Pki.make()
 ON_NEED = OutboundSettings(allow_loopback=True, pool=PoolSettings(warm=0))
 QUESTION = b"charge the card once"
 ANSWER = b"it is charged"
-
-
-@pytest.fixture(autouse=True)
-async def _patience() -> AsyncIterator[None]:
-    async with asyncio.timeout(10):
-        yield
 
 
 class Stage(Enum):
@@ -154,13 +164,14 @@ class Gateway:
 
 async def ask(caller: Caller, opened: asyncio.Event | None = None) -> tuple[str, bytes]:
     """What an application hears that asks the question, once somebody has *opened* if that is wanted."""
-    application = await caller.call()
-    if opened is not None:
-        await opened.wait()
-    with contextlib.suppress(OSError):  # the reset has come already
-        await application.say(QUESTION)
-        application.finish()
-    return await application.hear_out(), bytes(application.heard)
+    async with asyncio.timeout(PATIENCE):
+        application = await caller.call()
+        if opened is not None:
+            await opened.wait()
+        with contextlib.suppress(OSError):  # the reset has come already
+            await application.say(QUESTION)
+            application.finish()
+        return await application.hear_out(), bytes(application.heard)
 
 
 def may_be(stage: Stage, speaks: Speaks) -> set[str]:
@@ -242,3 +253,62 @@ async def test_a_gateway_that_has_the_question_and_dies_behind_its_word(
     assert (ending, heard) == ((ends, ANSWER) if ends == "end" else (ends, b""))
     # The first has promised that it gave none of it to anybody.
     assert gateways.told(QUESTION) == (2 if ends == "end" else 1)
+
+
+KILLS = 6
+
+
+async def test_gateways_killed_under_load_and_no_request_arrives_twice(tmp_path: Path) -> None:
+    """Two gateways behind one target; by turns one is killed, at some moment, and started again."""
+    chance = random.Random(7)
+    arrived: Counter[bytes] = Counter()
+    answered: list[bytes] = []
+    broken: list[bytes] = []
+
+    async def counts(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        request = await reader.readexactly(32)
+        arrived[request] += 1
+        writer.write(request[::-1])
+        await reader.read()
+
+    async def keep_asking(entrance: tuple[str, int], worker: int) -> None:
+        for number in itertools.count():
+            request = b"%016d%016d" % (worker, number)
+            reader, writer = await asyncio.open_connection(*entrance)
+            try:
+                writer.write(request)
+                if number % 2:
+                    writer.write_eof()
+                assert await reader.readexactly(32) == request[::-1]
+                answered.append(request)
+            except ConnectionError:  # and never an end before the answer
+                broken.append(request)
+            finally:
+                writer.close()
+
+    async with backend(counts) as one, tunnelled(tmp_path, one.address) as way:
+        gateways = [way.gateway, await start_gateway(way.processes, tmp_path, way.gateway_files)]
+        listens = [str(gateway.ready["listen"]) for gateway in gateways]
+        identity = way.pki.identity(GATEWAY).dns_name
+        (tmp_path / "targets.toml").write_text(targets_toml(listens, identity))
+        outbound = await start_outbound(way.processes, tmp_path, way.client_files)
+        entrance = Address.parse(outbound.ready["listen"][0])
+        async with asyncio.TaskGroup() as load:
+            asking = [
+                load.create_task(keep_asking((entrance.host, entrance.port), worker)) for worker in range(8)
+            ]
+            for kill in range(KILLS):
+                so_far = len(answered) + chance.randrange(1, 60)
+                await until(lambda so_far=so_far: len(answered) >= so_far, "requests before a kill")
+                gateways[kill % 2].signal(signal.SIGKILL)
+                await gateways[kill % 2].ended()
+                so_far = len(answered) + 1
+                await until(lambda so_far=so_far: len(answered) >= so_far, "the other gateway to serve")
+                gateways[kill % 2] = await start_gateway(
+                    way.processes, tmp_path, way.gateway_files, listen=listens[kill % 2]
+                )
+            for task in asking:
+                task.cancel()
+    assert max(arrived.values()) == 1
+    assert all(arrived[request] == 1 for request in answered)
+    assert broken, "no kill met a request: this shows nothing"
