@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Callable, Iterable
 
-from gateway.refusals import BackendUnreachable
-from gateway.wire import Wire, connect, resolve
+from gateway.refusals import BackendUnreachable, OverLimit
+from gateway.wire import NO_DESCRIPTOR, Wire, connect, resolve
 from process.address import Address, is_ip, refused_range
 
 
@@ -24,8 +24,8 @@ async def dial(
     second later. Host names are resolved, and the last one again after each *each* seconds without
     an answer: a Service that was made anew has another address than the resolver still knows. *failed*
     is told of each address that took none; they are asked for one at a time. Raises
-    BackendUnreachable with the last cause. The address that is really connected is held against the
-    forbidden ranges, whatever name led there.
+    BackendUnreachable with the last cause, and OverLimit if it is us who have no descriptor left.
+    The address that is really connected is held against the forbidden ranges, whatever name led there.
     """
     cause = "there is no address"
     now = asyncio.get_running_loop().time
@@ -43,6 +43,8 @@ async def dial(
             if upcoming is None and not fixed:
                 upcoming = address
         except (OSError, BackendUnreachable) as error:
+            if isinstance(error, OSError) and error.errno in NO_DESCRIPTOR:
+                raise OverLimit(f"we have no means to connect: {error.strerror}") from error
             cause = f"{address}: {getattr(error, 'strerror', None) or error}"
         failed(address)
         if now() >= end:

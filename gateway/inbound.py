@@ -197,7 +197,7 @@ class Inbound:
                     self._metrics.tunnel_reused()
                 held.enter_context(self._stream_quota.taken(tunnel.peer.identity))  # OverLimit
                 route = self._route(opening, tunnel)  # NotExported, NotAllowed, NoEndpoint
-                backend, endpoint = await self._dial(route, tunnel)  # BackendUnreachable
+                backend, endpoint = await self._dial(route, tunnel)  # BackendUnreachable, OverLimit
                 entry.backend = str(endpoint)
                 if route.accept_bare_fin and isinstance(tunnel, Direct):
                     tunnel.accept_bare_fin()

@@ -6,7 +6,6 @@ while we hold more than our share the others are left to take what comes.
 
 import asyncio
 import contextlib
-import errno
 import select
 import socket
 from collections.abc import Awaitable, Callable
@@ -18,7 +17,7 @@ import structlog
 from gateway.refusals import OverLimit, Refused
 from gateway.shares import Share
 from gateway.waiting_room import WaitingRoom
-from gateway.wire import Wire, accepted, address_of, set_options
+from gateway.wire import NO_DESCRIPTOR, Wire, accepted, address_of, set_options
 from process.address import Address
 
 log = structlog.get_logger()
@@ -31,8 +30,6 @@ _LOOK_EVERY = 0.02
 
 _MOST_LOOKS = 10
 """Looks that find somebody waiting, after which we take him anyway: the others do not."""
-
-_NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
 def listening_socket(address: Address) -> socket.socket:
@@ -200,7 +197,7 @@ class Listener:
             except BlockingIOError:
                 return
             except OSError as error:
-                if error.errno in _NO_DESCRIPTOR:
+                if error.errno in NO_DESCRIPTOR:
                     self._rest(error)
                     return
                 continue  # the peer has gone again before we took it

@@ -43,8 +43,8 @@ log = structlog.get_logger()
 
 _T = TypeVar("_T")
 
-_WORTH_ANOTHER_TRY = (Reason.DRAINING, Reason.LIMIT, Reason.INTERNAL, Reason.PEER_RESET)
-"""Refusals that another tunnel or gateway may not repeat."""
+_WORTH_ANOTHER_TRY = (Reason.DRAINING, Reason.LIMIT, Reason.INTERNAL, Reason.PEER_RESET, Reason.TIMEOUT)
+"""What another tunnel may not repeat; a tunnel that was forgotten on the way looks like TIMEOUT."""
 
 
 class Outbound:

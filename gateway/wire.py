@@ -32,6 +32,9 @@ _OPTIONS = (
     (socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, 128 * 1024),
 )
 
+NO_DESCRIPTOR = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""What a call fails with that we have no means for; nothing is said by it about the other end."""
+
 
 def set_options(sock: socket.socket) -> None:
     """What every connection of ours has; set on a listening socket, accepted ones inherit it."""

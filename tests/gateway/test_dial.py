@@ -1,6 +1,8 @@
 """Addresses tried one after the other, over real sockets on addresses of this machine."""
 
 import asyncio
+import os
+import resource
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -9,7 +11,7 @@ import pytest
 
 from gateway import dial as dialling
 from gateway.dial import dial
-from gateway.refusals import BackendUnreachable
+from gateway.refusals import BackendUnreachable, OverLimit
 from gateway.wire import Wire, connect, resolve
 from process.address import Address
 
@@ -43,6 +45,18 @@ def full() -> Iterator[Address]:
             waiting.setblocking(False)
             waiting.connect_ex(server.getsockname())
         yield Address(*server.getsockname())
+
+
+@contextmanager
+def no_descriptor_left() -> Iterator[None]:
+    """The next one that this process asks for is one too many."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(lowest := os.dup(0))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def dialled(*addresses: Address, each: float = PATIENCE, total: float = PATIENCE) -> Address:
@@ -193,3 +207,16 @@ async def test_addresses_are_looked_up_each_once() -> None:
     found = await resolve(Address("localhost", 80))
     assert len(set(found)) == len(found)
     assert {address.host for address in found} <= {"127.0.0.1", "::1"}
+
+
+async def test_that_we_have_no_descriptor_left_is_no_failure_of_an_address() -> None:
+    """Else endpoints that are well would be passed over, and another gateway not be tried."""
+    failed: list[Address] = []
+    with (
+        listening() as one,
+        listening() as other,
+        no_descriptor_left(),
+        pytest.raises(OverLimit, match="Too many open files"),
+    ):
+        await dial((one, other), each=1, total=1, allow_loopback=True, failed=failed.append)
+    assert not failed

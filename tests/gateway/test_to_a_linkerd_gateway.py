@@ -5,17 +5,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
-from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from gateway.handshake_queue import HandshakeThreads
-from gateway.lingering import Lingering
-from gateway.metrics import DataPathMetrics
-from gateway.outbound import Outbound
-from gateway.routes import Target
-from gateway.settings import OutboundSettings
+from tests.support import callers
+from tests.support.callers import Caller
 from tests.support.linkerd_gateway import LinkerdGateway
-from tests.support.pairs import CLIENT, GATEWAY, Local, local
+from tests.support.pairs import GATEWAY, Local
 from tests.support.pki import Pki
 from tests.support.tls_peer import LINKERD, TlsPeer
 
@@ -34,56 +29,12 @@ async def _patience() -> AsyncIterator[None]:
         yield
 
 
-class Caller:
-    """Connections of applications, all to one target."""
-
-    def __init__(self, outbound: Outbound, target: Target) -> None:
-        self._outbound = outbound
-        self._target = target
-        self._applications: list[Local] = []
-        self.serving: list[asyncio.Task[None]] = []
-
-    async def call(self) -> Local:
-        application, wire = await local()
-        self._applications.append(application)
-        self.serving.append(asyncio.create_task(self._outbound.serve(wire, self._target)))
-        return application
-
-    async def hung_up(self) -> None:
-        for application in self._applications:
-            if application.sock.fileno() >= 0:
-                application.break_off()
-        await asyncio.gather(*self.serving)
-
-
 @asynccontextmanager
 async def calling(*gateways: LinkerdGateway) -> AsyncIterator[Caller]:
     """An outbound proxy that knows *gateways*."""
-    target = Target(
-        "podinfo.test.svc.cluster.local",
-        9898,
-        tuple(gateway.address for gateway in gateways),
-        IDENTITY,
-        protocol=LINKERD,
-    )
-    generation = PKI.generation(CLIENT, alpn_client=("jackstay/1", LINKERD))
-    with HandshakeThreads(2) as threads:
-        async with (
-            Lingering() as lingering,
-            Outbound(
-                OutboundSettings(allow_loopback=True),
-                generation=lambda: generation,
-                threads=threads,
-                lingering=lingering,
-                metrics=DataPathMetrics(CollectorRegistry(), "outbound"),
-            ) as outbound,
-        ):
-            outbound.follow({target})
-            caller = Caller(outbound, target)
-            try:
-                yield caller
-            finally:
-                await caller.hung_up()
+    addresses = (gateway.address for gateway in gateways)
+    async with callers.calling(PKI, *addresses, protocol=LINKERD) as caller:
+        yield caller
 
 
 @asynccontextmanager

@@ -39,6 +39,10 @@ def linkerd_header(service: str, port: int, *, session: bytes = b"") -> bytes:
     return PREFACE + len(message).to_bytes(4, "big") + message
 
 
+class Left(AssertionError):
+    """The other end has ended, and more was expected of it."""
+
+
 class TlsPeer:
     """A TLS connection over a non-blocking socket, its two directions apart."""
 
@@ -103,10 +107,10 @@ class TlsPeer:
         self.sock.close()
 
     async def hear(self, count: int) -> bytes:
-        """The next *count* bytes."""
+        """The next *count* bytes. Raises Left."""
         while len(self.heard) < count:
-            ended = await self._hear_more()
-            assert ended is None, f"{ended} after {bytes(self.heard)[-100:]!r}"
+            if ended := await self._hear_more():
+                raise Left(f"{ended} after {bytes(self.heard)[-100:]!r}")
         heard = bytes(self.heard[:count])
         del self.heard[:count]
         return heard
