@@ -9,7 +9,7 @@ does in `settled`, when no slice of a shared buffer is alive any more.
 import ssl
 from typing import Protocol
 
-from gateway.buffers import CHUNK, Buffers
+from gateway.buffers import Buffers
 from gateway.refusals import PeerGone, ProtocolViolation, Refused, by_alert
 from gateway.tls_engine import TlsEngine
 from gateway.wire import Wire
@@ -64,7 +64,7 @@ class Channel:
     def start(self, receiver: Receiver) -> None:
         """Give *receiver* what comes from now on, the bytes behind the handshake first."""
         self._receiver = receiver
-        self.wire.watch(self._readable, receiver.drained)
+        self.wire.watch(self._readable, receiver.drained, self._buffers.hold)
         self._paused = False
         self.wire.resume()
         if self._unread:
@@ -118,7 +118,7 @@ class Channel:
         assert buffers.owner is None, f"{self!r} takes the buffers while {buffers.owner!r} has them"
         buffers.owner = self
         try:
-            room = buffers.ciphertext[held : held + CHUNK] if held else buffers.wire_room
+            room = buffers.ciphertext[held : held + buffers.chunk] if held else buffers.wire_room
             count = self.wire.receive_into(room)
             if count:
                 more = self._decrypt(held, count)

@@ -85,11 +85,12 @@ class Inbound:
         self._lingering = lingering
         self._metrics = metrics
         self._journal = Journal("inbound", metrics)
-        self._buffers = Buffers()
+        self._buffers = Buffers(most_held=settings.most_held_bytes)
         self._loads = Loads()
         self._ejections = Ejections(
             asyncio.get_running_loop().time, random.random, changed=self._ejection_changed
         )
+        metrics.held.set_function(lambda: self._buffers.held)
         metrics.ejected.set_function(lambda: len(self._ejections))
         metrics.idle_tunnels.set_function(lambda: sum(not one.in_stream for one in self._tunnels))
         self._tunnels: dict[Tunnel, bytes] = {}  # with the certificates that we have shown
@@ -109,6 +110,11 @@ class Inbound:
     def running(self) -> set[Entry]:
         """The streams that run now."""
         return self._journal.running
+
+    def loop_late(self, seconds: float, ours: float) -> None:
+        """The loop was late by so much, and by so much of it through what it does itself."""
+        self._metrics.loop_late(seconds)
+        self._buffers.loop_late(ours)
 
     async def serve(self, wire: Wire) -> None:
         """One connection of a peer: let it in, then stream after stream until either side ends it."""
@@ -195,6 +201,7 @@ class Inbound:
                 self._check_peer(tunnel, opening)  # PeerUntrusted, Draining, NotExported
                 if isinstance(tunnel, Tunnel) and tunnel.opens > 1:
                     self._metrics.tunnel_reused()
+                self._buffers.check()  # OverLimit
                 held.enter_context(self._stream_quota.taken(tunnel.peer.identity))  # OverLimit
                 route = self._route(opening, tunnel)  # NotExported, NotAllowed, NoEndpoint
                 backend, endpoint = await self._dial(route, tunnel)  # BackendUnreachable, OverLimit

@@ -59,6 +59,12 @@ class DataPathMetrics:
         self.idle_tunnels = Gauge(
             "jackstay_tunnels_idle", "Tunnels that carry no stream now.", ("direction",), registry=registry
         ).labels(direction)
+        self.held = Gauge(
+            "jackstay_held_bytes",
+            "Bytes held for receivers that do not take them.",
+            ("direction",),
+            registry=registry,
+        ).labels(direction)
         build = Gauge("jackstay_build_info", "Which jackstay this is.", ("version",), registry=registry)
         build.labels(VERSION).set(1)
         ProcessCollector(registry=registry)

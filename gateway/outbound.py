@@ -66,7 +66,8 @@ class Outbound:
         self._lingering = lingering
         self._metrics = metrics
         self._journal = Journal("outbound", metrics)
-        self._buffers = Buffers()
+        self._buffers = Buffers(most_held=settings.most_held_bytes)
+        metrics.held.set_function(lambda: self._buffers.held)
         self._client = TunnelClient(threads, self._buffers, settings.deadlines, settings.allow_loopback)
         self._loads = Loads()
         metrics.idle_tunnels.set_function(lambda: sum(pool.sizes[0] for pool, _ in self._pools.values()))
@@ -115,6 +116,11 @@ class Outbound:
         for key in wanted:
             self._pool(*key)
 
+    def loop_late(self, seconds: float, ours: float) -> None:
+        """The loop was late by so much, and by so much of it through what it does itself."""
+        self._metrics.loop_late(seconds)
+        self._buffers.loop_late(ours)
+
     async def serve(self, application: Wire, target: Target) -> None:
         """One connection of an application, to its end. The wire is closed when this returns."""
         entry = Entry(
@@ -126,6 +132,7 @@ class Outbound:
         )
         try:
             with self._journal.stream(entry):
+                self._buffers.check()  # OverLimit
                 carry = self._carry if target.protocol == ALPN else self._carry_directly
                 entry.outcome = await carry(application, target, entry)  # Refused
         except Refused:

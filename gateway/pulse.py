@@ -8,6 +8,7 @@ is asked for the state of those.
 
 import asyncio
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import NoReturn
 
 from gateway.journal import Entry
@@ -17,20 +18,36 @@ BEAT = 0.5
 
 BEATS_A_SWEEP = 10
 
+_SCHEDULED = Path("/proc/thread-self/schedstat")
+"""Nanoseconds that we ran, and that we waited for a CPU (Linux, sched-stats)."""
+
 
 async def pulse(
-    running: Callable[[], Iterable[Entry]], late: Callable[[float], None], *, beat: float = BEAT
+    running: Callable[[], Iterable[Entry]], late: Callable[[float, float], None], *, beat: float = BEAT
 ) -> NoReturn:
-    """Tell *late* by how many seconds each beat was missed, and sweep what is *running*. Until cancelled."""
+    """
+    Tell *late* by how many seconds each beat was missed, and sweep what is *running*. Until cancelled.
+
+    The second number is what the loop itself had a part in: not the time in which others had the CPU.
+    """
     loop = asyncio.get_running_loop()
     beats = 0
     while True:
-        due = loop.time() + beat
+        due, kept_waiting = loop.time() + beat, waited_for_cpu()
         await asyncio.sleep(beat)
-        late(max(0.0, loop.time() - due))
+        missed = max(0.0, loop.time() - due)
+        late(missed, max(0.0, missed - (waited_for_cpu() - kept_waiting)))
         beats += 1
         if beats % BEATS_A_SWEEP == 0:
             sweep(running())
+
+
+def waited_for_cpu() -> float:
+    """Seconds in which this thread could have run and others did; 0 where the kernel does not say."""
+    try:
+        return int(_SCHEDULED.read_text().split()[1]) / 1e9
+    except OSError:
+        return 0.0
 
 
 def sweep(running: Iterable[Entry]) -> None:

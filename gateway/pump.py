@@ -206,7 +206,7 @@ class Pump:
     def start_server(self) -> None:
         """The backend is connected: say OPENED and begin."""
         self.answered_at = self._loop.time()
-        self._wire.watch(self._readable, self._drained)
+        self._wire.watch(self._readable, self._drained, self._buffers.hold)
         self._watch_the_clock()
         self._carrier.accept(self)
         if self._carrier.lost is not None:
@@ -226,7 +226,7 @@ class Pump:
         assert isinstance(tunnel, Tunnel)
         self._early = early
         self._local_reason = Reason.PEER_RESET
-        self._wire.watch(self._readable, self._drained)
+        self._wire.watch(self._readable, self._drained, self._buffers.hold)
         self._deadline = self._loop.call_later(self._limits.answer, self._no_answer)
         self._trusting = self._loop.time() - tunnel.heard_at < FRESH
         tunnel.open(opening, self)

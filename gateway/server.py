@@ -98,7 +98,7 @@ async def one_inbound(
             )
         )
         looks = inbound.trust.follow(certificates.generation), inbound.follow_certificate()
-        await stack.enter_async_context(_beating(lambda: inbound.running, metrics, *looks))
+        await stack.enter_async_context(_beating(lambda: inbound.running, inbound.loop_late, *looks))
         yield OneInbound(inbound, listener)
 
 
@@ -170,7 +170,9 @@ async def outbound_server(
             )
         )
         await stack.enter_async_context(
-            _beating(lambda: outbound.running, metrics, outbound.trust.follow(certificates.generation))
+            _beating(
+                lambda: outbound.running, outbound.loop_late, outbound.trust.follow(certificates.generation)
+            )
         )
         doors = await stack.enter_async_context(
             Doors(outbound, most=_most(settings.most_connections, each=2), refused=metrics.refused)
@@ -206,11 +208,13 @@ def _announcing(
 
 @asynccontextmanager
 async def _beating(
-    running: Callable[[], Iterable[Entry]], metrics: DataPathMetrics, *more: Coroutine[None, None, None]
+    running: Callable[[], Iterable[Entry]],
+    late: Callable[[float, float], None],
+    *more: Coroutine[None, None, None],
 ) -> AsyncIterator[None]:
     """What has to be looked at again and again, within the block; an error in it ends the process."""
     async with asyncio.TaskGroup() as tasks:
-        looks: list[Coroutine[None, None, None]] = [pulse(running, metrics.loop_late), *more]
+        looks: list[Coroutine[None, None, None]] = [pulse(running, late), *more]
         beating = [tasks.create_task(look) for look in looks]
         try:
             yield

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from gateway.buffers import MOST_HELD
 from gateway.pump import PumpLimits
 
 
@@ -69,6 +70,9 @@ class InboundSettings:
     most_streams_per_identity: int = 9000
     """Streams of one identity at once; the next one is refused."""
 
+    most_held_bytes: int = MOST_HELD
+    """Bytes held for receivers that take none; above, new streams are refused. Above half, small reads."""
+
     max_identity_overrun: float = 3600.0
     """Seconds for which streams run on whose peer's certificate would not be taken any more."""
 
@@ -116,6 +120,9 @@ class OutboundSettings:
 
     tries: int = 3
     """How many tunnels one connection may try, while no byte of it can have reached a backend."""
+
+    most_held_bytes: int = MOST_HELD
+    """Bytes held for receivers that take none; above, new streams are refused. Above half, small reads."""
 
     max_identity_overrun: float = 3600.0
     """Seconds for which streams run on whose gateway's certificate would not be taken any more."""

@@ -46,6 +46,10 @@ def _ignore() -> None:
     """The callback of a wire that nobody watches."""
 
 
+def _uncounted(count: int) -> None:
+    """The count of what a wire holds that nobody pumps yet: a few bytes at most."""
+
+
 class Wire:
     """One TCP connection. Whoever makes it closes it, with `close`, `reset` or `settle`."""
 
@@ -56,6 +60,7 @@ class Wire:
         "_held_bytes",
         "_loop",
         "_on_drained",
+        "_on_held",
         "_on_readable",
         "_reading",
         "_sock",
@@ -77,6 +82,7 @@ class Wire:
         self._reading = False
         self._on_readable: Callable[[], None] = _ignore
         self._on_drained: Callable[[], None] = _ignore
+        self._on_held: Callable[[int], None] = _uncounted
         self.receive_into: Callable[[memoryview], int] = sock.recv_into
         """Bytes read; 0 at the end. Raises BlockingIOError for none yet, OSError for a broken wire."""
         self.failure: OSError | None = None
@@ -115,10 +121,22 @@ class Wire:
 
     # Callbacks: for the pump.
 
-    def watch(self, on_readable: Callable[[], None], on_drained: Callable[[], None]) -> None:
-        """From now on tell who is there when bytes arrive (once resumed) and when all held is sent."""
+    def watch(
+        self,
+        on_readable: Callable[[], None],
+        on_drained: Callable[[], None],
+        on_held: Callable[[int], None],
+    ) -> None:
+        """
+        From now on tell who is there when bytes arrive (once resumed) and when all held is sent.
+
+        *on_held* is told how many bytes more are held, or fewer, until the wire is closed.
+        """
         self._on_readable = on_readable
         self._on_drained = on_drained
+        self._on_held(-self._held_bytes)
+        self._on_held = on_held
+        on_held(self._held_bytes)
 
     def unwatch(self) -> None:
         """Nobody is interested any more; reading stops."""
@@ -301,10 +319,12 @@ class Wire:
     def _hold(self, data: bytes | memoryview) -> None:
         self._held.append(data)
         self._held_bytes += len(data)
+        self._on_held(len(data))
 
     def _drop_held(self) -> None:
         self._loop.remove_writer(self._fd)
         self._held.clear()
+        self._on_held(-self._held_bytes)
         self._held_bytes = 0
 
     def _flush(self) -> None:
@@ -320,6 +340,7 @@ class Wire:
                 self._on_drained()
                 return
             self._held_bytes -= sent
+            self._on_held(-sent)
             if sent < len(data):
                 self._held[0] = memoryview(data)[sent:]
                 return

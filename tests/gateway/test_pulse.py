@@ -8,8 +8,13 @@ from tests.support.pairs import local
 
 
 async def test_a_loop_that_is_held_up_is_late() -> None:
-    told: list[float] = []
-    task = asyncio.create_task(pulse(lambda: (), told.append, beat=0.01))
+    told, ours = [], []
+
+    def late(seconds: float, own: float) -> None:
+        told.append(seconds)
+        ours.append(own)
+
+    task = asyncio.create_task(pulse(lambda: (), late, beat=0.01))
     async with asyncio.timeout(20):
         while not told:  # noqa: ASYNC110  # the beat has no event
             await asyncio.sleep(0)
@@ -18,6 +23,7 @@ async def test_a_loop_that_is_held_up_is_late() -> None:
             await asyncio.sleep(0)
     task.cancel()
     assert min(told) >= 0
+    assert all(0 <= own <= seconds for own, seconds in zip(ours, told, strict=True))
 
 
 async def test_a_wire_that_is_not_read_does_not_know_that_its_peer_has_gone_until_it_is_asked() -> None:

@@ -33,14 +33,16 @@ async def wire_with_bulk() -> tuple[Local, Wire]:
 async def test_what_the_kernel_does_not_take_is_held_and_sent_in_order() -> None:
     reader, wire = await wire_with_bulk()
     drained = asyncio.Event()
-    wire.watch(lambda: None, drained.set)
+    held = [0]
+    wire.watch(lambda: None, drained.set, held.append)
+    assert sum(held) == wire.held
     assert not wire.send(b"behind")
     assert not wire.send_many([memoryview(b" it"), memoryview(b" all")])
     wire.finish()
     assert await reader.hear_out() == "end"
     assert bytes(reader.heard) == BULK + b"behind it all"
     await drained.wait()
-    assert wire.held == 0
+    assert wire.held == sum(held) == 0
     wire.close()
     reader.sock.close()
 
@@ -113,7 +115,7 @@ async def test_a_failed_send_is_no_verdict() -> None:
     await reader.say(b"arrived before")
     await wire.until_readable()
     woken = asyncio.Event()
-    wire.watch(woken.set, lambda: None)
+    wire.watch(woken.set, lambda: None, lambda _: None)
     reader.break_off()
     while wire.failure is None:
         assert wire.send(b"x")
