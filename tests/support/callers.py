@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 
+from certs.generation import Generation
 from gateway.handshake_queue import HandshakeThreads
 from gateway.lingering import Lingering
 from gateway.metrics import DataPathMetrics
@@ -53,18 +54,23 @@ async def calling(
     protocol: Protocol = "jackstay/1",
     settings: OutboundSettings | None = None,
     registry: CollectorRegistry | None = None,
+    generation: Generation | None = None,
+    gateway: str = GATEWAY,
 ) -> AsyncIterator[Caller]:
-    """An outbound proxy that knows *gateways*; loopback is allowed unless *settings* say otherwise."""
+    """
+    An outbound proxy that knows *gateways*, which must prove to be *gateway*. It shows a certificate of
+    *pki*, or *generation*; loopback is allowed unless *settings* say otherwise.
+    """
     target = Target(
-        "podinfo.test.svc.cluster.local", 9898, gateways, pki.identity(GATEWAY).dns_name, protocol=protocol
+        "podinfo.test.svc.cluster.local", 9898, gateways, pki.identity(gateway).dns_name, protocol=protocol
     )
-    generation = pki.generation(CLIENT, alpn_client=BOTH)
+    shown = generation or pki.generation(CLIENT, alpn_client=BOTH)
     with HandshakeThreads(2) as threads:
         async with (
             Lingering() as lingering,
             Outbound(
                 settings or OutboundSettings(allow_loopback=True),
-                generation=lambda: generation,
+                generation=lambda: shown,
                 threads=threads,
                 lingering=lingering,
                 metrics=DataPathMetrics(registry or CollectorRegistry(), "outbound"),

@@ -32,16 +32,30 @@ async def open_gateway(
     registry: CollectorRegistry | None = None,
 ) -> AsyncIterator[Address]:
     """Where it listens; it shows a certificate of *pki*, and lets in whom the anchors of that vouch for."""
+    async with open_inbound(pki, settings, routes=routes, registry=registry) as (_, listener):
+        yield listener.address
+
+
+@asynccontextmanager
+async def open_inbound(
+    pki: Pki,
+    settings: InboundSettings | None = None,
+    *,
+    routes: RouteTable = NO_ROUTES,
+    registry: CollectorRegistry | None = None,
+    threads: HandshakeThreads | None = None,
+) -> AsyncIterator[tuple[Inbound, Listener]]:
+    """The same, and what it is made of."""
     settings = settings or InboundSettings()
     generation = pki.generation(GATEWAY)
     metrics = DataPathMetrics(registry or CollectorRegistry(), "inbound")
-    with HandshakeThreads(2) as threads:
+    with threads or HandshakeThreads(2) as computing:
         async with Lingering() as lingering:
             inbound = Inbound(
                 settings,
                 generation=lambda: generation,
                 routes=Current(routes),
-                threads=threads,
+                threads=computing,
                 lingering=lingering,
                 metrics=metrics,
             )
@@ -54,4 +68,4 @@ async def open_gateway(
                 silent=inbound.silent,
                 first_byte=settings.deadlines.first_byte,
             ) as listener:
-                yield listener.address
+                yield inbound, listener
