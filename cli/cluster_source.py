@@ -6,7 +6,7 @@ API server is away the last one holds.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,15 +24,17 @@ from cluster.own_access import local
 from cluster.watch import Informer
 from gateway.metrics import DataPathMetrics
 from gateway.routes import RouteTable, TargetTable
-from mirror.exports import routes
+from mirror.exports import exports
+from mirror.forbidden import Forbidden
 from mirror.link import Door, doors
 from mirror.marks import MIRRORED_SERVICE
+from mirror.node_addresses import NodeAddresses
+from mirror.refused_backends import RefusedBackends, count
 from mirror.shut_services import ShutServices
 from mirror.targets import targets
 
 log = structlog.get_logger()
 
-_API_SERVER = Key("default", "kubernetes")
 MOST_NAMED = 20
 """Of what comes and goes at once, so many are named in the log."""
 
@@ -79,29 +81,34 @@ async def follow_routes(
     async with Cluster(own.access) as cluster, asyncio.TaskGroup() as tasks:
         services = Informer(cluster, SERVICE, Service.from_dict, changed=look.set)
         slices = Informer(cluster, ENDPOINT_SLICE, EndpointSlice.from_dict, changed=look.set)
-        _start(tasks, services, slices)
+        nodes = NodeAddresses(cluster, changed=look.set)
+        _start(tasks, services, slices, nodes)
         before: RouteTable | None = None
         shut = ShutServices(cluster=str(own.access))
+        refused = RefusedBackends(cluster=str(own.access))
         async for _ in _looks(look):
-            if services.snapshot is None or slices.snapshot is None:
+            if services.snapshot is None or slices.snapshot is None or nodes.known is None:
                 continue
             shut.look(services.snapshot.items.values())
-            parts = tuple(slices.snapshot.items.values())
-            table = routes(
+            found = exports(
                 services.snapshot.items.values(),
-                parts,
+                slices.snapshot.items.values(),
                 cluster_domain=own.cluster_domain,
                 own_namespace=own.namespace,
                 allow_loopback=own.allow_loopback,
-                forbidden=_addresses_of_api_server(parts),
+                forbidden=Forbidden.of(
+                    nodes.known, services.snapshot.items.values(), slices.snapshot.items.values()
+                ),
                 listed=own.listed,
                 zone=own.zone,
             )
-            if table != before:
-                await took(table)
+            refused.look(found.refused)
+            metrics.refused_backends.set(count(found.refused))
+            if found.routes != before:
+                await took(found.routes)
                 metrics.reloaded("routes", taken=True)
-                _tell("routes.loaded", own, _names(before), _names(table))
-                before = table
+                _tell("routes.loaded", own, _names(before), _names(found.routes))
+                before = found.routes
 
 
 async def follow_targets(
@@ -136,7 +143,7 @@ def _mirrors(cluster: Cluster, kind: Kind, parse: Callable[[Raw], Any], look: as
     return Informer(cluster, kind, parse, label_selector=_MIRRORS, changed=look.set)
 
 
-def _start(tasks: asyncio.TaskGroup, *informers: Informer[Any]) -> None:
+def _start(tasks: asyncio.TaskGroup, *informers: Informer[Any] | NodeAddresses) -> None:
     for informer in informers:
         tasks.create_task(informer.run(), name=repr(informer))
 
@@ -147,17 +154,6 @@ async def _looks(look: asyncio.Event) -> AsyncIterator[None]:
         await look.wait()
         look.clear()
         yield
-
-
-def _addresses_of_api_server(slices: Iterable[EndpointSlice]) -> frozenset[str]:
-    """Nobody's backend, whoever writes slices that name them."""
-    return frozenset(
-        ip
-        for part in slices
-        if Key(part.metadata.namespace, part.service) == _API_SERVER
-        for endpoint in part.endpoints
-        for ip in endpoint.addresses
-    )
 
 
 def _tell(event: str, own: OwnCluster, before: frozenset[str], now: frozenset[str]) -> None:

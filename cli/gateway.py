@@ -72,7 +72,8 @@ def command(
         str,
         typer.Option(
             metavar="NS/NAME,...",
-            help="Services that may be exported although they select no pods, or are external or mirrors.",
+            help="Services that may be exported although they select no pods, are external or mirrors, "
+            "or are at the addresses of nodes.",
         ),
     ] = "",
     zone: Annotated[

@@ -64,6 +64,7 @@ def _segment(text: str) -> str:
 _SEGMENT = re.compile(r"[A-Za-z0-9._:~-]{1,253}")  # a colon: names of roles, as in system:auth-delegator
 
 NAMESPACE = Kind("", "v1", "Namespace", "namespaces", "namespace", ("ns",), namespaced=False)
+NODE = Kind("", "v1", "Node", "nodes", "node", ("no",), namespaced=False)
 SERVICE = Kind("", "v1", "Service", "services", "service", ("svc",))
 ENDPOINTS = Kind("", "v1", "Endpoints", "endpoints", "endpoints", ("ep",))
 SECRET = Kind("", "v1", "Secret", "secrets", "secret")
@@ -101,6 +102,7 @@ TOKEN_REVIEW = Kind(
 
 KINDS = (
     NAMESPACE,
+    NODE,
     SERVICE,
     ENDPOINTS,
     ENDPOINT_SLICE,

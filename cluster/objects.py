@@ -23,6 +23,7 @@ from cluster.endpoints import (
 from cluster.kinds import LINK, NAMESPACE, SECRET, SERVICE
 from cluster.metadata import Key, Metadata, OwnerReference, Raw, head, time_text
 from cluster.reading import Fields, Malformed, present
+from process.address import is_ip, plain
 
 __all__ = [
     "EndpointAddress",
@@ -34,6 +35,7 @@ __all__ = [
     "Malformed",
     "Metadata",
     "Namespace",
+    "Node",
     "OwnerReference",
     "Raw",
     "Reference",
@@ -56,6 +58,18 @@ class Namespace:
 
     def to_dict(self) -> Raw:
         return head(NAMESPACE, self.metadata)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    metadata: Metadata
+    addresses: tuple[str, ...] = ()
+    """Where it is: IP addresses, whatever their type, in the form of `plain`; its names are left out."""
+
+    @classmethod
+    def from_dict(cls, raw: object) -> Self:
+        found = Fields.of(raw).below("status").each("addresses", lambda one: one.text("address"))
+        return cls(Metadata.of(raw), tuple(plain(text) for text in found if is_ip(text)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +110,9 @@ class Service:
     cluster_ip: str = ""
     """"None" for a headless Service, "" where the server is to choose."""
 
+    cluster_ips: tuple[str, ...] = field(default=(), compare=False)
+    """One for each family, as the server has it; read, and never written."""
+
     type: str = "ClusterIP"
     selector: Mapping[str, str] = field(default_factory=dict)
     external_name: str = ""
@@ -118,6 +135,7 @@ class Service:
             metadata=Metadata.of(raw),
             ports=spec.each("ports", ServicePort.read),
             cluster_ip=spec.text("clusterIP"),
+            cluster_ips=spec.texts("clusterIPs"),
             type=spec.text("type", "ClusterIP"),
             selector=spec.pairs("selector"),
             external_name=spec.text("externalName"),

@@ -73,6 +73,10 @@ class DataPathMetrics:
             registry=registry,
         )  # fmt: skip
         self.ejected = Gauge("jackstay_ejected_endpoints", "Endpoints passed over now.", registry=registry)
+        self.refused_backends = Gauge(
+            "jackstay_refused_backends", "Endpoints of exported services at which no backend may be.",
+            registry=registry,
+        )  # fmt: skip
         self.certificate_expires = Gauge(
             "identity_cert_expiration_timestamp_seconds", "When our certificate ends.", registry=registry
         )

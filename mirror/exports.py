@@ -8,11 +8,13 @@ endpoint counts only if it is a Pod of the Service's own namespace, at an addres
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 
 from cluster.kinds import POD
 from cluster.objects import EndpointPort, EndpointSlice, Key, Service, ServicePort, SliceEndpoint
 from gateway.routes import Route, RouteTable
 from mirror import marks
+from mirror.forbidden import API_SERVER, Forbidden
 from mirror.naming import remote_name
 from process.address import Address, is_ip, refused_range
 
@@ -20,52 +22,54 @@ EXAMPLE = "web.test.serviceaccount.identity.jackstay.cluster.local"
 LONGEST_QUOTED = 120
 
 
-def routes(
+Refused = Mapping[Key, Mapping[str, tuple[str, ...]]]
+"""Addresses that may not be backends, by Service and by why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exports:
+    """What a cluster exports."""
+
+    routes: RouteTable
+    refused: Refused
+    """Of the ready endpoints of exported Services."""
+
+
+def exports(
     services: Iterable[Service],
     slices: Iterable[EndpointSlice],
     *,
     cluster_domain: str,
     own_namespace: str,
     allow_loopback: bool = False,
-    forbidden: AbstractSet[str] = frozenset(),
+    forbidden: Forbidden = Forbidden(),  # noqa: B008  # frozen
     listed: AbstractSet[Key] = frozenset(),
     zone: str = "",
-) -> RouteTable:
+) -> Exports:
     """
-    The routes of a gateway.
+    The routes of a gateway, and which endpoints are in none of them.
 
-    *forbidden* are addresses that are nobody's backend: of nodes, of the API server. *listed* are
-    Services that are exported, if labelled so, although they are of a sort that never is otherwise.
-    *zone* is the gateway's own: endpoints in it are preferred. "" if that is not known.
+    *listed* are Services that are exported, if labelled so, although they are of a sort that never is
+    otherwise. *zone* is the gateway's own: endpoints in it are preferred. "" if that is not known.
     """
     exported = {service.metadata.key: service for service in services if is_exported(service)}
-    chosen = {
-        key: service
-        for key, service in exported.items()
-        if key in listed or is_exportable(service, own_namespace=own_namespace)
-    }
     parts: dict[Key, list[EndpointSlice]] = {}
     for part in slices:
         parts.setdefault(Key(part.metadata.namespace, part.service), []).append(part)
-    return RouteTable.of(
-        _route(
-            service,
-            port,
-            cluster_domain,
-            _backends(
-                service.metadata.namespace,
-                port,
-                parts.get(key, ()),
-                any_target=key in listed,
-                allow_loopback=allow_loopback,
-                forbidden=forbidden,
-            ),
-            zone,
-        )
-        for key, service in sorted(chosen.items())
-        for port in service.ports
-        if port.protocol == "TCP"
-    )
+    found: list[Route] = []
+    refused: dict[Key, Mapping[str, tuple[str, ...]]] = {}
+    for key, service in sorted(exported.items()):
+        if key not in listed and not is_exportable(service, own_namespace=own_namespace):
+            continue
+        judge = _Judge(key.namespace, key in listed, allow_loopback, forbidden)
+        found += [
+            _route(service, port, cluster_domain, judge.backends(port, parts.get(key, ())), zone)
+            for port in service.ports
+            if port.protocol == "TCP"
+        ]
+        if judge.refused:
+            refused[key] = {why: tuple(sorted(ips)) for why, ips in sorted(judge.refused.items())}
+    return Exports(RouteTable.of(found), refused)
 
 
 def is_exported(service: Service) -> bool:
@@ -79,7 +83,7 @@ def is_exportable(service: Service, *, own_namespace: str) -> bool:
     return (
         bool(service.selector)
         and service.type != "ExternalName"
-        and service.metadata.key != Key("default", "kubernetes")
+        and service.metadata.key != API_SERVER
         and service.metadata.namespace != own_namespace
         and marks.MIRRORED_SERVICE not in service.metadata.labels
     )
@@ -141,25 +145,42 @@ def _route(
     )
 
 
-def _backends(
-    namespace: str,
-    port: ServicePort,
-    parts: Iterable[EndpointSlice],
-    *,
-    any_target: bool,
-    allow_loopback: bool,
-    forbidden: AbstractSet[str],
-) -> Mapping[Address, str]:
-    """The ready endpoints, each with its zone; "" where that is not known."""
-    return {
-        Address(ip, number): endpoint.zone
-        for part in parts
-        for number in _numbers(port, part.ports)
-        for endpoint in part.endpoints
-        if endpoint.is_ready and (any_target or _is_pod_of(endpoint, namespace))
-        for ip in endpoint.addresses
-        if ip not in forbidden and is_ip(ip) and refused_range(ip, allow_loopback=allow_loopback) is None
-    }
+class _Judge:
+    """Decides which endpoints of one Service are backends, and keeps why others are not."""
+
+    def __init__(self, namespace: str, listed: bool, allow_loopback: bool, forbidden: Forbidden) -> None:  # noqa: FBT001  # as they come
+        self._namespace = namespace
+        self._listed = listed
+        self._allow_loopback = allow_loopback
+        self._forbidden = forbidden
+        self.refused: dict[str, set[str]] = {}
+
+    def backends(self, port: ServicePort, parts: Iterable[EndpointSlice]) -> Mapping[Address, str]:
+        """The ready endpoints, each with its zone; "" where that is not known."""
+        return {
+            Address(ip, number): endpoint.zone
+            for part in parts
+            for number in _numbers(port, part.ports)
+            for endpoint in part.endpoints
+            if endpoint.is_ready
+            for ip in endpoint.addresses
+            if self._admits(endpoint, ip)
+        }
+
+    def _admits(self, endpoint: SliceEndpoint, ip: str) -> bool:
+        why = self._why_not(endpoint, ip)
+        if why is not None:
+            self.refused.setdefault(why, set()).add(ip)
+        return why is None
+
+    def _why_not(self, endpoint: SliceEndpoint, ip: str) -> str | None:
+        if not self._listed and not _is_pod_of(endpoint, self._namespace):
+            return "no Pod of the Service's namespace"
+        if not is_ip(ip):
+            return "no IP address"
+        return refused_range(ip, allow_loopback=self._allow_loopback) or self._forbidden.whose(
+            ip, listed=self._listed
+        )
 
 
 def _numbers(port: ServicePort, ports: Iterable[EndpointPort]) -> Iterator[int]:

@@ -80,6 +80,20 @@ def refused_range(ip: str, *, allow_loopback: bool) -> str | None:
     return None
 
 
+@lru_cache(maxsize=4096)
+def plain(ip: str) -> str:
+    """
+    *ip* in the one form in which addresses are compared.
+
+    IPv6 forms that carry an IPv4 address are that address; no zone, lower-case, shortened. Raises
+    ValueError if *ip* is no address.
+    """
+    address = ipaddress.ip_address(ip)
+    if isinstance(address, ipaddress.IPv6Address):
+        return str(_carried_by(address) or address).partition("%")[0]
+    return str(address)
+
+
 def _carried_by(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     """The IPv4 address to which some machine on the way may translate *address*."""
     lowest = int(address) & 0xFFFF_FFFF

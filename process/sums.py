@@ -2,8 +2,9 @@
 The metrics of several processes as if they were one's.
 
 Counters and histograms are added, and so are gauges that count something. Of a gauge that holds a moment
-(`*_timestamp_seconds`, a certificate's end) the earliest is told, of other seconds, ratios and infos the
-largest: in each case the one that somebody might have to act upon.
+(`*_timestamp_seconds`, a certificate's end) the earliest is told, of other seconds, ratios and infos, and
+of what each process finds in the same cluster by itself, the largest: in each case the one that somebody
+might have to act upon.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -18,6 +19,7 @@ Key = tuple[str, tuple[tuple[str, str], ...]]
 """A sample's name, and its labels."""
 
 _ONLY_GROW = ("counter", "histogram", "summary")
+_LARGEST = ("_seconds", "_ratio", "_info", "_refused_backends")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,7 @@ def _rule(family: Family, sample: str) -> Callable[[float, float], float]:
         return min
     if family.type in _ONLY_GROW:
         return lambda one, other: one + other
-    if family.type != "gauge" or sample.endswith(("_seconds", "_ratio", "_info")):
+    if family.type != "gauge" or sample.endswith(_LARGEST):
         return max
     return lambda one, other: one + other
 

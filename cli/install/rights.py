@@ -17,6 +17,7 @@ from cluster.kinds import (
     LEASE,
     LINK,
     NAMESPACE,
+    NODE,
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
@@ -65,7 +66,11 @@ class Account:
 
 GATEWAY_ACCOUNT = Account(
     GATEWAY,
-    everywhere=(Right(SERVICE, READ), Right(ENDPOINT_SLICE, READ)),
+    everywhere=(
+        Right(SERVICE, READ),
+        Right(ENDPOINT_SLICE, READ),
+        Right(NODE, READ),  # no backend may be at the address of one
+    ),
 )
 
 _KEEP = (*READ, "create", "update", "delete")

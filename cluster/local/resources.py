@@ -94,6 +94,18 @@ RESOURCES = (
         selectable=("status.phase",),
     ),
     Resource(
+        kinds.NODE,
+        (
+            NAME,
+            Column("Version", at("status", "nodeInfo", "kubeletVersion")),
+            AGE,
+            Column("Addresses", tables.node_addresses, wide=True),
+        ),
+        has_status=True,
+        selectable=("spec.unschedulable",),
+        merge_keys={"status.addresses": "type"},
+    ),
+    Resource(
         kinds.SERVICE,
         (
             NAME,

@@ -177,6 +177,10 @@ def slice_ports(item: Raw, now: datetime) -> str:
     return listed((port.get("port", "*") for port in item.get("ports") or ()), most=3)
 
 
+def node_addresses(item: Raw, now: datetime) -> str:
+    return listed(one.get("address") for one in look(item, "status", "addresses") or ())
+
+
 def ready_containers(item: Raw, now: datetime) -> str:
     states = look(item, "status", "containerStatuses") or ()
     containers = look(item, "spec", "containers") or ()

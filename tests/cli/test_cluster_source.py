@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from cli.cluster_source import OwnCluster, follow_routes, follow_targets
-from cluster.kinds import LINK, SERVICE
+from cluster.kinds import LINK, NODE, SERVICE
 from gateway.metrics import DataPathMetrics
 from gateway.routes import RouteTable, TargetTable
 from tests.support.clusters import IDENTITY, Site, World, until, world
@@ -33,7 +33,9 @@ def what_is_logged() -> Iterator[list[Any]]:
 
 
 @asynccontextmanager
-async def following(follow: Follow[T], site: Site) -> AsyncIterator[list[T]]:
+async def following(
+    follow: Follow[T], site: Site, registry: CollectorRegistry | None = None
+) -> AsyncIterator[list[T]]:
     """The tables that *follow* hands out, the newest last, for as long as the block lasts."""
     tables: list[T] = []
 
@@ -41,7 +43,8 @@ async def following(follow: Follow[T], site: Site) -> AsyncIterator[list[T]]:
         tables.append(table)
 
     own = OwnCluster(site.server.access, "jackstay", "cluster.local", allow_loopback=True)
-    following = asyncio.ensure_future(follow(own, took, DataPathMetrics(CollectorRegistry(), "inbound")))
+    metrics = DataPathMetrics(registry or CollectorRegistry(), "inbound")
+    following = asyncio.ensure_future(follow(own, took, metrics))
     try:
         yield tables
     finally:
@@ -54,6 +57,10 @@ async def newest(tables: list[T], wanted: Callable[[T], bool]) -> T:
         return tables[-1:]
 
     return (await until(look, lambda found: bool(found) and wanted(found[0])))[0]
+
+
+def backends(table: RouteTable) -> list[str]:
+    return [backend.host for route in table.routes.values() for backend in route.backends]
 
 
 async def test_a_mistake_in_a_link_takes_no_target_away(at: World) -> None:
@@ -90,6 +97,40 @@ async def test_what_is_exported_is_told_once_and_then_what_came_and_went(at: Wor
         (2, 1, 0, ["podinfo.test.svc.cluster.local:9898"], None),
         (1, 0, 1, None, ["web.test.svc.cluster.local:9898"]),
     ]
+
+
+@pytest.mark.parametrize("path", ["", "clusterIP"], ids=["where it listens", "its Service"])
+async def test_the_api_server_is_no_backend(at: World, path: str) -> None:
+    raw = await at.east.api.get(SERVICE, "default", "kubernetes")
+    ip = raw["spec"][path] if path else at.east.server.address.host
+    async with following(follow_routes, at.east) as tables:
+        await at.east.service()
+        await at.east.pods("10.0.0.9", ip)
+        await newest(tables, lambda table: backends(table) == ["10.0.0.9"])
+
+
+async def test_a_node_is_no_backend_and_that_is_told_once(at: World, told: list[Any]) -> None:
+    registry = CollectorRegistry()
+    await at.east.service()
+    await at.east.pods("10.0.0.9", "192.0.2.1")
+    async with following(follow_routes, at.east, registry) as tables:
+        await newest(tables, lambda table: backends(table) == ["10.0.0.9", "192.0.2.1"])
+        await at.east.make(NODE, "node-1", None)
+        addresses = [{"type": "InternalIP", "address": "192.0.2.1"}]
+        await at.east.api.patch_status(NODE, None, "node-1", {"status": {"addresses": addresses}})
+        await newest(tables, lambda table: backends(table) == ["10.0.0.9"])
+        assert registry.get_sample_value("jackstay_refused_backends") == 1
+        await at.east.pods("10.0.0.7", "192.0.2.1")
+        await newest(tables, lambda table: backends(table) == ["10.0.0.7"])
+        await at.east.api.delete(NODE, None, "node-1")
+        await newest(tables, lambda table: backends(table) == ["10.0.0.7", "192.0.2.1"])
+        assert registry.get_sample_value("jackstay_refused_backends") == 0
+    lines = [line for line in told if line["event"].startswith("backends.")]
+    assert [(line["event"], line["service"]) for line in lines] == [
+        ("backends.refused", "test/podinfo"),
+        ("backends.refused_no_more", "test/podinfo"),
+    ]
+    assert lines[0]["addresses"] == ["192.0.2.1"]
 
 
 async def test_a_service_that_lets_nobody_in_by_mistake_is_told_of_once(at: World, told: list[Any]) -> None:

@@ -125,6 +125,8 @@ def test_nobody_may_do_more_than_is_listed() -> None:
         ("", "services", "watch", ""),
         ("discovery.k8s.io", "endpointslices", "list", ""),
         ("discovery.k8s.io", "endpointslices", "watch", ""),
+        ("", "nodes", "list", ""),
+        ("", "nodes", "watch", ""),
     ]
     assert ("Role", "jackstay-gateway") not in rules
     assert rules["Role", "jackstay-remote-access"] == [

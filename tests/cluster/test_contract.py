@@ -20,13 +20,14 @@ from cluster.kinds import (
     LEASE,
     LINK,
     NAMESPACE,
+    NODE,
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
     Kind,
 )
 from cluster.metadata import Metadata, OwnerReference
-from cluster.objects import Endpoints, EndpointSlice, Secret, Service
+from cluster.objects import Endpoints, EndpointSlice, Node, Secret, Service
 from tests.cluster.contract import Json, a_map, a_service, an, version_of
 
 
@@ -57,6 +58,21 @@ async def test_a_name_can_be_taken_once(cluster: Cluster, namespace: str) -> Non
 async def test_nothing_can_be_created_in_a_namespace_that_is_not_there(cluster: Cluster) -> None:
     with pytest.raises(NotFound):
         await cluster.create(CONFIG_MAP, a_map("nowhere"))
+
+
+async def test_nodes_are_in_no_namespace_and_their_addresses_in_the_status(
+    cluster: Cluster, namespace: str
+) -> None:
+    name = f"node-of-{namespace}"
+    await cluster.create(NODE, {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name}})
+    addresses = [
+        {"type": "InternalIP", "address": "192.0.2.1"},
+        {"type": "Hostname", "address": name},
+    ]
+    await cluster.patch_status(NODE, None, name, {"status": {"addresses": addresses}})
+    listed = [Node.from_dict(raw) for raw in (await cluster.list(NODE)).items]
+    assert [node.addresses for node in listed if node.metadata.name == name] == [("192.0.2.1",)]
+    await cluster.delete(NODE, None, name)
 
 
 async def test_a_replace_from_an_old_version_is_a_conflict(cluster: Cluster, namespace: str) -> None:

@@ -14,6 +14,7 @@ from cluster.objects import (
     Malformed,
     Metadata,
     Namespace,
+    Node,
     Reference,
     Secret,
     Service,
@@ -225,6 +226,28 @@ def test_a_load_balancers_addresses_and_names_are_read() -> None:
     ingress = [{"ip": "192.0.2.1"}, {"hostname": "lb.example.com"}]
     raw = {"metadata": {"name": "a"}, "status": {"loadBalancer": {"ingress": ingress}}}
     assert Service.from_dict(raw).ingress == ("192.0.2.1", "lb.example.com")
+
+
+def test_a_service_has_an_address_for_each_family() -> None:
+    spec = {"clusterIP": "10.0.0.1", "clusterIPs": ["10.0.0.1", "fd00::1"]}
+    read = Service.from_dict({"metadata": {"name": "a"}, "spec": spec})
+    assert read.cluster_ips == ("10.0.0.1", "fd00::1")
+    assert read == Service(Metadata("a"), cluster_ip="10.0.0.1")  # the server has it from the other
+
+
+def test_a_node_is_where_its_addresses_are_and_its_names_are_not() -> None:
+    addresses = [
+        {"type": "InternalIP", "address": "192.0.2.1"},
+        {"type": "InternalIP", "address": "2001:DB8::0:1"},
+        {"type": "ExternalIP", "address": "::ffff:198.51.100.1"},
+        {"type": "Hostname", "address": "192.0.2.2"},
+        {"type": "Hostname", "address": "node-1"},
+        {"type": "InternalDNS", "address": "node-1.example.com"},
+        {"type": "InternalIP"},
+    ]
+    raw = {"metadata": {"name": "node-1"}, "status": {"addresses": addresses}}
+    assert Node.from_dict(raw).addresses == ("192.0.2.1", "2001:db8::1", "198.51.100.1", "192.0.2.2")
+    assert Node.from_dict({"metadata": {"name": "node-1"}}).addresses == ()
 
 
 def test_not_saying_whether_it_is_ready_counts_as_ready() -> None:

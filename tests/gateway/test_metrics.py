@@ -91,7 +91,7 @@ def test_the_page_has_these_counters_and_no_label_that_a_stranger_could_fill() -
         *("jackstay_handshake_seconds_count", "jackstay_stream_ready_seconds_count"),
         *("identity_cert_expiration_timestamp_seconds", "jackstay_build_info", "process_cpu_seconds_total"),
         *("jackstay_loop_lag_seconds_count", "jackstay_tunnels_idle", "jackstay_tunnels_reused_total"),
-        *("jackstay_ejections_total", "jackstay_ejected_endpoints"),
+        *("jackstay_ejections_total", "jackstay_ejected_endpoints", "jackstay_refused_backends"),
     }
     assert wanted <= page.names
     labels = {label for sample in page.samples for label in sample.labels}

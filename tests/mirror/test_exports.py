@@ -17,7 +17,8 @@ from cluster.objects import (
 )
 from gateway.routes import Route, RouteTable
 from mirror import marks
-from mirror.exports import EXAMPLE, allowed_identities, routes, shut_by_mistake
+from mirror.exports import EXAMPLE, Exports, allowed_identities, exports, shut_by_mistake
+from mirror.forbidden import Forbidden
 from process.address import Address
 from tests.mirror.make import service
 
@@ -37,8 +38,12 @@ def pod(ip: str = "10.0.0.9", **more: Any) -> SliceEndpoint:
     return SliceEndpoint((ip,), **{"ready": True, "target": POD, **more})
 
 
+def all_exports(found: Service, *parts: EndpointSlice, **more: Any) -> Exports:
+    return exports([found], parts, cluster_domain="cluster.local", own_namespace="jackstay", **more)
+
+
 def exported(found: Service, *parts: EndpointSlice, **more: Any) -> RouteTable:
-    return routes([found], parts, cluster_domain="cluster.local", own_namespace="jackstay", **more)
+    return all_exports(found, *parts, **more).routes
 
 
 def test_an_exported_service_is_a_route_for_each_port_to_its_ready_pods() -> None:
@@ -85,26 +90,67 @@ def test_what_must_not_be_exported_is_not_unless_listed(found: Service) -> None:
     assert len(exported(found, listed=frozenset({found.metadata.key})).routes) == 1
 
 
+NOT_OF_IT = "no Pod of the Service's namespace"
+LOOPBACK = "a loopback address"
+OF_A_NODE = "the address of a node (only a Service listed by --allow-services may be there)"
+OF_THE_API = "an address of the API server"
+CLUSTER = Forbidden(nodes=frozenset({"192.0.2.1", "2001:db8::1"}), api_server=frozenset({"192.0.2.6"}))
+
+
 @pytest.mark.parametrize(
-    "endpoint",
+    ("endpoint", "why"),
     [
-        pod(target=None),
-        pod(target=Reference("Pod", "other", "podinfo-0")),
-        pod(target=Reference("Node", "test", "node-1")),
-        pod("169.254.169.254"),
-        pod("127.0.0.1"),
-        pod("::ffff:127.0.0.1"),
-        pod("0.0.0.0"),
-        pod("224.0.0.1"),
-        pod("192.0.2.1"),
-        pod("no address"),
-        pod(ready=False),
+        (pod(target=None), NOT_OF_IT),
+        (pod(target=Reference("Pod", "other", "podinfo-0")), NOT_OF_IT),
+        (pod(target=Reference("Node", "test", "node-1")), NOT_OF_IT),
+        (pod("169.254.169.254"), "a link-local address"),
+        (pod("127.0.0.1"), LOOPBACK),
+        (pod("::ffff:127.0.0.1"), LOOPBACK),
+        (pod("0.0.0.0"), "the unspecified address"),
+        (pod("224.0.0.1"), "a multicast address"),
+        (pod("192.0.2.1"), OF_A_NODE),
+        (pod("::ffff:192.0.2.1"), OF_A_NODE),
+        (pod("2001:DB8::0:1"), OF_A_NODE),
+        (pod("192.0.2.6"), OF_THE_API),
+        (pod("64:ff9b::192.0.2.6"), OF_THE_API),
+        (pod("no address"), "no IP address"),
     ],
 )
-def test_an_address_that_is_no_pods_is_no_backend(endpoint: SliceEndpoint) -> None:
-    found = exported(service(), part(endpoint), forbidden=frozenset({"192.0.2.1"})).find(NAME, 9898)
-    assert found is not None
-    assert found.backends == ()
+def test_an_address_that_is_no_pods_is_no_backend_and_told_with_the_reason(
+    endpoint: SliceEndpoint, why: str
+) -> None:
+    found = all_exports(service(), part(endpoint, pod("10.0.0.8")), forbidden=CLUSTER)
+    route = found.routes.find(NAME, 9898)
+    assert route is not None
+    assert route.backends == (Address("10.0.0.8", 9000),)
+    assert found.refused == {Key("test", "podinfo"): {why: endpoint.addresses}}
+
+
+def test_what_is_not_ready_is_no_backend_and_nobody_is_told() -> None:
+    found = all_exports(service(), part(pod(ready=False), pod("192.0.2.1", ready=False)), forbidden=CLUSTER)
+    assert [route.backends for route in found.routes.routes.values()] == [()]
+    assert not found.refused
+
+
+def test_of_a_service_that_is_not_exported_nothing_is_told() -> None:
+    found = all_exports(service(exported=False), part(pod("192.0.2.1")), forbidden=CLUSTER)
+    assert found == Exports(RouteTable.of([]), {})
+
+
+def test_an_address_is_told_once_whatever_the_number_of_ports() -> None:
+    ports = (ServicePort(9898, "http"), ServicePort(9999, "grpc"))
+    listening = (EndpointPort(9000, "http"), EndpointPort(9001, "grpc"))
+    slices = part(pod("192.0.2.1"), pod("127.0.0.1"), ports=listening)
+    assert all_exports(service(ports=ports), slices, forbidden=CLUSTER).refused == {
+        Key("test", "podinfo"): {LOOPBACK: ("127.0.0.1",), OF_A_NODE: ("192.0.2.1",)}
+    }
+
+
+def test_a_listed_service_may_be_at_the_address_of_a_node_but_not_of_the_api_server() -> None:
+    slices = part(pod("192.0.2.1"), pod("192.0.2.6"), pod("169.254.169.254", target=None))
+    found = all_exports(service(), slices, forbidden=CLUSTER, listed=frozenset({Key("test", "podinfo")}))
+    assert [route.backends for route in found.routes.routes.values()] == [(Address("192.0.2.1", 9000),)]
+    assert found.refused[Key("test", "podinfo")].keys() == {OF_THE_API, "a link-local address"}
 
 
 def test_loopback_is_for_the_demo() -> None:
@@ -182,7 +228,7 @@ def test_a_value_is_quoted_in_a_length_fit_for_a_line() -> None:
 
 
 def test_services_keep_apart() -> None:
-    found = routes(
+    found = exports(
         [service("a"), service("b", namespace="web")],
         [
             part(pod(), name="a"),
@@ -190,7 +236,7 @@ def test_services_keep_apart() -> None:
         ],
         cluster_domain="cluster.local",
         own_namespace="jackstay",
-    )
+    ).routes
     assert {key[0]: route.backends for key, route in found.routes.items()} == {
         "a.test.svc.cluster.local": (Address("10.0.0.9", 9000),),
         "b.web.svc.cluster.local": (Address("10.0.0.1", 9000),),

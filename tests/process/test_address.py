@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from process.address import Address, is_ip, refused_range
+from process.address import Address, is_ip, plain, refused_range
 
 NAME = st.from_regex(
     r"[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,20}[a-z0-9])?){0,4}", fullmatch=True
@@ -149,6 +149,25 @@ def test_an_ipv6_form_of_an_ipv4_address_is_judged_like_it(ip: ipaddress.IPv4Add
             assert refused_range(text, allow_loopback=allowed) == refused_range(
                 str(ip), allow_loopback=allowed
             )
+
+
+@pytest.mark.parametrize(
+    ("ip", "form"),
+    [
+        *((text, "10.0.0.1") for text in ("10.0.0.1", "::ffff:10.0.0.1", "::FFFF:a00:1", "::10.0.0.1")),
+        *((text, "10.0.0.1") for text in ("64:ff9b::10.0.0.1", "2002:a00:1::9")),
+        *((text, "2001:db8::1") for text in ("2001:db8::1", "2001:DB8:0:0::0001", "2001:db8::1%eth0")),
+        ("::1", "::1"),
+    ],
+)
+def test_addresses_are_compared_in_one_form(ip: str, form: str) -> None:
+    assert plain(ip) == form
+
+
+@pytest.mark.parametrize("text", ["", "localhost", "127.1", "1.2.3.4/32"])
+def test_a_name_has_no_form(text: str) -> None:
+    with pytest.raises(ValueError, match="does not appear to be"):
+        plain(text)
 
 
 @pytest.mark.parametrize("text", ["", "localhost", "127.1", "1.2.3.4/32"])

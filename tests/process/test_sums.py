@@ -15,6 +15,7 @@ def process(asked: int, held: float, expires: float, waits: tuple[float, ...] = 
     Gauge("held", "Held now.", registry=registry).set(held)
     Gauge("cert_timestamp_seconds", "The end.", registry=registry).set(expires)
     Gauge("lag_seconds", "The lag.", registry=registry).set(held)
+    Gauge("a_refused_backends", "Seen by each.", registry=registry).set(held)
     histogram = Histogram("waited", "Waits.", buckets=(0.1, 1.0), registry=registry)
     for wait in waits:
         histogram.observe(wait)
@@ -46,6 +47,7 @@ def test_each_kind_has_its_sum() -> None:
         "held": 7,
         "cert_timestamp_seconds": 800,
         "lag_seconds": 5,
+        "a_refused_backends": 5,
         'waited_bucket{le="0.1"}': 1,
         'waited_bucket{le="1.0"}': 3,
         'waited_bucket{le="+Inf"}': 4,

@@ -110,6 +110,13 @@ class Site:
         endpoints = [{"addresses": ["10.0.0.9"], "conditions": {"ready": ready}}]
         await self.api.patch(ENDPOINT_SLICE, "test", f"{name}-0", {"endpoints": endpoints})
 
+    async def pods(self, *addresses: str, name: str = "podinfo") -> None:
+        """The Service's ready pods are at *addresses*, and nowhere else."""
+        pod = {"kind": "Pod", "namespace": "test", "name": f"{name}-0"}
+        ready = {"conditions": {"ready": True}, "targetRef": pod}
+        endpoints = [{"addresses": [address], **ready} for address in addresses]
+        await self.api.patch(ENDPOINT_SLICE, "test", f"{name}-0", {"endpoints": endpoints})
+
     async def export(self, name: str = "podinfo", *, exported: bool) -> None:
         change = {"metadata": {"labels": {marks.EXPORTED: "true" if exported else None}}}
         await self.api.patch(SERVICE, "test", name, change)

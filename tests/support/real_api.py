@@ -60,7 +60,7 @@ class RealApi:
 
 
 @contextmanager
-def real_api(binaries: Path, directory: Path) -> Iterator["RealApi"]:
+def real_api(binaries: Path, directory: Path, *, authorization: str = "AlwaysAllow") -> Iterator["RealApi"]:
     """A new, empty API server that lives as long as the block. Not ready at once."""
     a, b, c = (1 + secrets.randbelow(250) for _ in range(3))
     address = f"127.{a}.{b}.{c}"
@@ -101,7 +101,7 @@ def real_api(binaries: Path, directory: Path) -> Iterator["RealApi"]:
                 f"--tls-private-key-file={paths.key}",
                 f"--cert-dir={directory}",
                 "--service-cluster-ip-range=10.96.0.0/12",
-                "--authorization-mode=AlwaysAllow",
+                f"--authorization-mode={authorization}",
                 f"--token-auth-file={directory / 'tokens.csv'}",
                 "--service-account-issuer=https://kubernetes.default.svc",
                 f"--service-account-key-file={directory / 'sa.pub'}",

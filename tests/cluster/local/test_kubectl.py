@@ -139,7 +139,7 @@ async def test_get_in_all_its_forms(kubectl: Kubectl) -> None:
 
 
 async def test_every_kind_has_a_table(kubectl: Kubectl) -> None:
-    kinds = "ns,svc,ep,endpointslices,secrets,cm,sa,leases,events,pods,deploy,crd,links,ts"
+    kinds = "ns,no,svc,ep,endpointslices,secrets,cm,sa,leases,events,pods,deploy,crd,links,ts"
     assert "kube-system" in await kubectl("get", kinds, "-A")
 
 
