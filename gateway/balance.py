@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from contextlib import contextmanager
+from types import TracebackType
 
 from gateway.ejection import Ejections
 from gateway.routes import Route
@@ -88,14 +88,33 @@ class Loads:
     def of(self, endpoint: Address) -> int:
         return self._streams.get(endpoint, 0)
 
-    @contextmanager
-    def counted(self, endpoint: Address) -> Iterator[None]:
+    def counted(self, endpoint: Address) -> "_Counted":
         """*endpoint* carries one stream more within the block."""
+        return _Counted(self, endpoint)
+
+    def add(self, endpoint: Address) -> None:
         self._streams[endpoint] = self.of(endpoint) + 1
-        try:
-            yield
-        finally:
-            if left := self._streams[endpoint] - 1:
-                self._streams[endpoint] = left
-            else:
-                del self._streams[endpoint]
+
+    def remove(self, endpoint: Address) -> None:
+        if left := self._streams[endpoint] - 1:
+            self._streams[endpoint] = left
+        else:
+            del self._streams[endpoint]
+
+
+class _Counted:
+    """The block of one stream; a generator in its place would keep a frame for its whole life."""
+
+    __slots__ = ("_endpoint", "_loads")
+
+    def __init__(self, loads: Loads, endpoint: Address) -> None:
+        self._loads = loads
+        self._endpoint = endpoint
+
+    def __enter__(self) -> None:
+        self._loads.add(self._endpoint)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loads.remove(self._endpoint)

@@ -16,7 +16,7 @@ import asyncio
 import random
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -197,21 +197,21 @@ class Inbound:
     async def _stream(self, tunnel: Tunnel | Direct, opening: Opening) -> None:
         """One stream; what a stage may refuse stands beside it. The tunnel outlives a refusal."""
         try:
-            with self._journal.stream(_entry(tunnel, opening)) as entry, ExitStack() as held:
+            with self._journal.stream(_entry(tunnel, opening)) as entry:
                 self._check_peer(tunnel, opening)  # PeerUntrusted, Draining, NotExported
                 if isinstance(tunnel, Tunnel) and tunnel.opens > 1:
                     self._metrics.tunnel_reused()
                 self._buffers.check()  # OverLimit
-                held.enter_context(self._stream_quota.taken(tunnel.peer.identity))  # OverLimit
-                route = self._route(opening, tunnel)  # NotExported, NotAllowed, NoEndpoint
-                backend, endpoint = await self._dial(route, tunnel)  # BackendUnreachable, OverLimit
-                entry.backend = str(endpoint)
-                if route.accept_bare_fin and isinstance(tunnel, Direct):
-                    tunnel.accept_bare_fin()
-                if route.proxy_protocol:
-                    backend.send(_who_calls(tunnel, opening))
-                with self._loads.counted(endpoint):
-                    await self._relay(tunnel, backend, entry)
+                with self._stream_quota.taken(tunnel.peer.identity):  # OverLimit
+                    route = self._route(opening, tunnel)  # NotExported, NotAllowed, NoEndpoint
+                    backend, endpoint = await self._dial(route, tunnel)  # BackendUnreachable, OverLimit
+                    entry.backend = str(endpoint)
+                    if route.accept_bare_fin and isinstance(tunnel, Direct):
+                        tunnel.accept_bare_fin()
+                    if route.proxy_protocol:
+                        backend.send(_who_calls(tunnel, opening))
+                    with self._loads.counted(endpoint):
+                        await self._relay(tunnel, backend, entry)
         except Refused as refusal:
             tunnel.refuse(refusal)
             async with _deadline(self._deadlines.refused, "the client's last word"):

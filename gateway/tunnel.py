@@ -107,7 +107,7 @@ class Tunnel:
         self._side: Side = side
         self._other: Side = "client" if side == "server" else "server"
         self._stream: Stream | None = None
-        self._waiting: deque[Frame | bytes] = deque()
+        self._waiting: deque[Frame | bytes] | None = None  # none as a rule, and an empty one is 760 bytes
         self._next: Opening | None = None
         self._woken: asyncio.Future[None] | None = None
         self._pong: tuple[bytes, asyncio.Future[None]] | None = None
@@ -304,15 +304,20 @@ class Tunnel:
         waits = bool(self._waiting) or self._awaits_stream
         for item in self._decoder.decode(view):
             if isinstance(item, Frame):
-                self._waiting.append(item)
+                self._wait(item)
                 waits = True
             elif waits:
-                self._waiting.append(bytes(item))
+                self._wait(bytes(item))
             else:
                 slices.append(item)
         if slices:
             self._data(slices)
         return bool(self._waiting)
+
+    def _wait(self, item: Frame | bytes) -> None:
+        if self._waiting is None:
+            self._waiting = deque()
+        self._waiting.append(item)
 
     def settled(self) -> None:
         if self._waiting:
@@ -348,6 +353,8 @@ class Tunnel:
                 self._frame(item)
             else:
                 self._data([memoryview(item)])
+        if not self._waiting:
+            self._waiting = None
 
     @property
     def _awaits_stream(self) -> bool:
@@ -470,7 +477,7 @@ class Tunnel:
         if self.lost is not None:
             return
         self.lost = cause
-        self._waiting.clear()
+        self._waiting = None
         stream, self._stream = self._stream, None
         if self._pong is not None and not self._pong[1].done():
             self._pong[1].set_exception(cause)

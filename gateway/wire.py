@@ -21,6 +21,7 @@ from process.address import Address
 
 _TCP_NOTSENT_LOWAT = 25  # linux/tcp.h; the socket module has no name for it
 _TCP_CLOSE = 7  # linux/tcp_states.h
+_MOST_SLICES = 1024  # of one sendmsg: IOV_MAX (linux/uio.h)
 _LINGER_RESET = struct.pack("ii", 1, 0)
 _OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
@@ -76,7 +77,7 @@ class Wire:
         self._sock = sock
         self._fd = sock.fileno()
         self._loop = loop or asyncio.get_running_loop()
-        self._held: deque[bytes | memoryview] = deque()
+        self._held: deque[bytes | memoryview] | None = None  # none as a rule, and an empty one is 760 bytes
         self._held_bytes = 0
         self._finish_when_sent = False
         self._reading = False
@@ -178,11 +179,11 @@ class Wire:
         return False
 
     def send_many(self, slices: Sequence[memoryview]) -> bool:
-        """Like `send` of all *slices*, in one system call."""
-        if len(slices) == 1 or self._held:
-            for data in slices:
-                room = self.send(data)
-            return room
+        """Like `send` of all *slices*, in one system call. More than it takes are copied together before."""
+        if len(slices) == 1:
+            return self.send(slices[0])
+        if self._held or len(slices) > _MOST_SLICES:
+            return self.send(b"".join(slices))
         try:
             sent = self._sock.sendmsg(slices)
         except BlockingIOError:
@@ -317,13 +318,15 @@ class Wire:
         self.close()
 
     def _hold(self, data: bytes | memoryview) -> None:
+        if self._held is None:
+            self._held = deque()
         self._held.append(data)
         self._held_bytes += len(data)
         self._on_held(len(data))
 
     def _drop_held(self) -> None:
         self._loop.remove_writer(self._fd)
-        self._held.clear()
+        self._held = None
         self._on_held(-self._held_bytes)
         self._held_bytes = 0
 
@@ -345,6 +348,7 @@ class Wire:
                 self._held[0] = memoryview(data)[sent:]
                 return
             self._held.popleft()
+        self._held = None
         self._loop.remove_writer(self._fd)
         if self._finish_when_sent:
             self.finish()

@@ -47,6 +47,19 @@ async def test_what_the_kernel_does_not_take_is_held_and_sent_in_order() -> None
     reader.sock.close()
 
 
+@pytest.mark.parametrize("held", [False, True])
+async def test_more_slices_than_one_system_call_takes(held: bool) -> None:
+    reader, wire = await wire_with_bulk() if held else await local()
+    tiny = bytes(number % 251 for number in range(5000))
+    wire.send_many([memoryview(tiny)[at : at + 1] for at in range(len(tiny))])
+    wire.finish()
+    assert await reader.hear_out() == "end"
+    assert bytes(reader.heard) == (BULK if held else b"") + tiny
+    assert wire.failure is None
+    wire.close()
+    reader.sock.close()
+
+
 async def test_many_slices_of_which_only_some_are_taken() -> None:
     reader, wire = await local()
     parts = [BULK[start : start + 1_000_001] for start in range(0, len(BULK), 1_000_001)]
