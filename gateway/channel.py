@@ -121,6 +121,7 @@ class Channel:
             room = buffers.ciphertext[held : held + buffers.chunk] if held else buffers.wire_room
             count = self.wire.receive_into(room)
             if count:
+                self.wire.heed_break()
                 more = self._decrypt(held, count)
             elif not self.wire.closed:
                 cause = self._end_of_wire()
@@ -139,6 +140,8 @@ class Channel:
         if not self._unread and self.wire.failure is None and self._receiver.takes_bare_fin():
             self._engine.peer_finished = True
             return None
+        if self.wire.failure is not None:
+            return _broke(self.wire.failure)
         return PeerGone("the connection ended without close_notify: what it carried may be cut short")
 
     def _decrypt_unread(self) -> None:
@@ -195,4 +198,8 @@ def _cause(error: ProtocolViolation | OSError) -> Refused:
         if said := by_alert(error):
             return said
         return ProtocolViolation(f"TLS: {error.reason or error}")
+    return _broke(error)
+
+
+def _broke(error: OSError) -> PeerGone:
     return PeerGone(f"the connection broke: {error.strerror or error}")

@@ -281,6 +281,7 @@ class Pump:
         try:
             count = self._wire.receive_into(buffers.frame_room)
             if count:
+                self._wire.heed_break()
                 if self._early is not None:
                     self._take_early(buffers.plaintext, count)
                     return

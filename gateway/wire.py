@@ -87,7 +87,7 @@ class Wire:
         self.receive_into: Callable[[memoryview], int] = sock.recv_into
         """Bytes read; 0 at the end. Raises BlockingIOError for none yet, OSError for a broken wire."""
         self.failure: OSError | None = None
-        """What a send ran into. What had arrived before can still be read."""
+        """What broke the wire. What had arrived before can still be read; behind it is the end."""
         self.remote = remote
 
     def __repr__(self) -> str:
@@ -153,6 +153,24 @@ class Wire:
         if self._reading:
             self._reading = False
             self._loop.remove_reader(self._fd)
+
+    def heed_break(self) -> None:
+        """
+        For a reader, once it has read bytes: if the wire broke behind them, see to it that it is woken again.
+
+        uvloop wakes the reader of a broken socket once, and then never again: without this, whoever found
+        bytes in front of the break would wait for ever for what follows.
+        """
+        if self.failure is None:
+            if not (error := self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+                return
+            self.failure = OSError(error, os.strerror(error))
+        self._loop.call_soon(self._watch_anew)
+
+    def _watch_anew(self) -> None:
+        if self._reading:
+            self.pause()
+            self.resume()
 
     def send(self, data: bytes | memoryview) -> bool:
         """

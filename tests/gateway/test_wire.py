@@ -2,9 +2,10 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+import uvloop
 
 from gateway.dial import dial
 from gateway.lingering import Lingering
@@ -200,3 +201,41 @@ async def test_an_ipv4_peer_of_a_dual_stack_listener_has_its_ipv4_address() -> N
         assert wire.remote == Address(*peer.getsockname())
         assert wire.local == Address(*peer.getpeername())
         wire.close()
+
+
+async def read_through_a_break() -> tuple[bytes, str]:
+    """What a reader that takes two bytes a wake gets of six behind which there was a reset, and what then."""
+    loop = asyncio.get_running_loop()
+    there, wire = await local()
+    await there.say(b"abcdef")
+    there.break_off()
+    got, room, ended = bytearray(), bytearray(2), loop.create_future()
+
+    def readable() -> None:
+        try:
+            count = wire.receive_into(memoryview(room))
+        except ConnectionResetError:
+            count = 0
+            wire.failure = wire.failure or ConnectionResetError()
+        if count:
+            wire.heed_break()
+            got.extend(room[:count])
+        else:
+            wire.pause()
+            ended.set_result("reset" if wire.failure else "end")
+
+    wire.watch(readable, lambda: None)
+    wire.resume()
+    async with asyncio.timeout(20):
+        how = await ended
+    wire.close()
+    return bytes(got), how
+
+
+@pytest.mark.parametrize("loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_a_reset_behind_bytes_is_met_once_they_are_read(
+    loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    """Also with uvloop, which wakes the reader of a broken socket only once."""
+    with asyncio.Runner(loop_factory=loop) as runner:
+        assert runner.run(read_through_a_break()) == (b"abcdef", "reset")
