@@ -12,8 +12,11 @@ What a receiver does not take is held for it, one read's worth at most. So reads
 held already, or while the loop is late, and a peer gets its turn sooner.
 """
 
+import asyncio
+
 from gateway.frames import HEADER
 from gateway.refusals import OverLimit
+from gateway.wire import Wire
 
 CHUNK = 256 * 1024
 """The most that one read takes from a socket, bytes."""
@@ -27,6 +30,9 @@ MOST_HELD = 64 * 1024 * 1024
 LATE = 0.005
 """Seconds that the loop may be late by its own doing; reads are small while it is later."""
 
+LOOK_BEHIND = 0.05
+"""Seconds after which it is asked whether a wire broke behind the bytes that it brought."""
+
 _RECORD = 5 + 16384 + 256
 """The longest TLS 1.3 record, header included (RFC 8446 section 5.2)."""
 
@@ -37,6 +43,8 @@ class Buffers:
     def __init__(self, *, most_held: int = MOST_HELD) -> None:
         self._most_held = most_held
         self._late = False
+        self.brought: set[Wire] = set()
+        """Wires that have brought bytes, and are soon asked whether they broke behind them."""
         self.held = 0
         """Bytes that receivers have not taken and that are held for them."""
         self.ciphertext = memoryview(bytearray(CHUNK + _RECORD))
@@ -49,6 +57,20 @@ class Buffers:
         """Where ciphertext goes that continues nothing."""
         self.frame_room = self.plaintext[HEADER : HEADER + CHUNK]
         """Where plaintext goes that will be sent as one frame, behind the place of its header."""
+
+    def look_behind(self, wire: Wire) -> None:
+        """
+        *wire* has brought bytes: ask it soon whether it broke behind them, once for all that it brings
+        until then. (A system call after each read would be a fifteenth of a small message.)
+        """
+        if not self.brought:
+            asyncio.get_running_loop().call_later(LOOK_BEHIND, self._look_behind)
+        self.brought.add(wire)
+
+    def _look_behind(self) -> None:
+        wires, self.brought = self.brought, set()
+        for wire in wires:
+            wire.heed_break()
 
     def hold(self, count: int) -> None:
         """*count* bytes more are held for receivers; fewer if it is negative."""

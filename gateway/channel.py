@@ -121,7 +121,8 @@ class Channel:
             room = buffers.ciphertext[held : held + buffers.chunk] if held else buffers.wire_room
             count = self.wire.receive_into(room)
             if count:
-                self.wire.heed_break()
+                if self.wire not in buffers.brought:
+                    buffers.look_behind(self.wire)
                 more = self._decrypt(held, count)
             elif not self.wire.closed:
                 cause = self._end_of_wire()

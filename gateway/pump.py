@@ -281,7 +281,8 @@ class Pump:
         try:
             count = self._wire.receive_into(buffers.frame_room)
             if count:
-                self._wire.heed_break()
+                if self._wire not in buffers.brought:
+                    buffers.look_behind(self._wire)
                 if self._early is not None:
                     self._take_early(buffers.plaintext, count)
                     return

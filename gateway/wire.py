@@ -156,11 +156,13 @@ class Wire:
 
     def heed_break(self) -> None:
         """
-        For a reader, once it has read bytes: if the wire broke behind them, see to it that it is woken again.
+        For a reader that has read bytes: if the wire broke behind them, see to it that it is woken again.
 
         uvloop wakes the reader of a broken socket once, and then never again: without this, whoever found
         bytes in front of the break would wait for ever for what follows.
         """
+        if not self._reading:
+            return  # whoever resumes it is woken
         if self.failure is None:
             if not (error := self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
                 return

@@ -224,7 +224,7 @@ async def read_through_a_break() -> tuple[bytes, str]:
             wire.pause()
             ended.set_result("reset" if wire.failure else "end")
 
-    wire.watch(readable, lambda: None)
+    wire.watch(readable, lambda: None, lambda _: None)
     wire.resume()
     async with asyncio.timeout(20):
         how = await ended
