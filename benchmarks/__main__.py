@@ -12,11 +12,12 @@ from pathlib import Path
 
 from benchmarks.direct import DIRECT
 from benchmarks.machine import described
+from benchmarks.makers import TOOLS, Tool
 from benchmarks.ours import OURS
 from benchmarks.peers import at_hand
 from benchmarks.run import run
 from benchmarks.samples import FULL, QUICK
-from benchmarks.scenarios import SCENARIOS
+from benchmarks.scenarios import chosen as scenarios_of
 from benchmarks.site import Contender
 from benchmarks.table import rows, to_json, to_markdown
 
@@ -29,8 +30,8 @@ def main(arguments: Sequence[str]) -> int:
     chosen = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every block: all programs end
     here, missing = at_hand()
-    _name_missing(missing)
-    scenarios = [one for one in SCENARIOS if chosen.only in one.name]
+    _name_missing(missing, TOOLS if chosen.size == "full" else ())
+    scenarios = scenarios_of(chosen.only, full=chosen.size == "full")
     machine = described(here)
     samples = run([OURS, *here, DIRECT], SIZES[chosen.size], scenarios=scenarios)
     names = [peer.name for peer in here]
@@ -53,9 +54,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _name_missing(missing: Sequence[Contender]) -> None:
+def _name_missing(missing: Sequence[Contender], tools: Sequence[Tool]) -> None:
     for peer in missing:
         print(f"{peer.name} is not here and takes no part; to have it: apt-get install {peer.package}")
+    for tool in tools:
+        if not tool.here:
+            print(f"{tool.program} is not here, so there are no rows of {tool.rows}; ", end="")
+            print(f"to have it: apt-get install {tool.package}")
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 import time
 from dataclasses import replace
 from statistics import median
+from subprocess import TimeoutExpired
 
-from benchmarks import load, through_door
+from benchmarks import load, makers, through_door
 from benchmarks.accounting import sockets
+from benchmarks.programs import located
 from benchmarks.samples import Meter, Sample, Scenario, Setting, Sizes, memory_of, sample
 from benchmarks.site import Site, Way
 from benchmarks.storm import knock, latencies, percentile, storm_maker
@@ -168,13 +170,28 @@ SCENARIOS = (
     Scenario("silent socket", silent, needs_door=True, setting=Setting.FRESH),
     Scenario("growth", growth, needs_door=True, setting=Setting.FRESH),
     Scenario("far", far, setting=Setting.FAR),
+    Scenario("wrk, kept open", makers.wrk_kept, full_only=True, program="wrk"),
+    Scenario("wrk, closed", makers.wrk_closed, full_only=True, program="wrk"),
+    Scenario(
+        "iperf3, downwards", makers.iperf3_down, setting=Setting.IPERF3, full_only=True, program="iperf3"
+    ),
+    Scenario("iperf3, upwards", makers.iperf3_up, setting=Setting.IPERF3, full_only=True, program="iperf3"),
 )
+
+
+def chosen(word: str, *, full: bool) -> list[Scenario]:
+    """Those with *word* in their name that a run of this size has, and whose program is here."""
+    return [
+        one
+        for one in SCENARIOS
+        if word in one.name and (full or not one.full_only) and (not one.program or located(one.program))
+    ]
 
 
 def measured(scenario: Scenario, way: Way, site: Site, sizes: Sizes) -> Sample:
     """A sample; one that could not even begin is a wrong one."""
     try:
         return scenario.run(way, site, sizes)
-    except (OSError, EOFError, AssertionError) as error:
+    except (OSError, EOFError, AssertionError, ValueError, KeyError, TimeoutExpired) as error:
         print(f"  {way.name}: {scenario.name}: {error!r}")
         return Sample(scenario.name, way.name, None, None, None, wrong=1)
