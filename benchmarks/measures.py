@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
-from benchmarks.samples import Sample
+from benchmarks.samples import PERCENTILES, Sample
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,11 @@ class Measure:
     figure: Callable[[Sample], float | None]
     scale: float = 1.0
     bar: float | None = None
-    """The ratio, or for memory the value, that DESIGN 3.3 asks for."""
+    """What DESIGN 3.3 asks for: of the ratio, or in the row's own unit."""
+    bar_of: Literal["ratio", "value"] = "ratio"
+    series: str = ""
+    """What this row is one point of, and where it stands there."""
+    at: float | None = None
     compared: bool = True
     """False for what is not better when it is less: a rate, a count."""
 
@@ -57,6 +62,22 @@ def _ends(what: str, unit: str, scenario: str, scale: float, bars: dict[str, flo
     ]
 
 
+def _percentiles(prefix: str, when: str, name: str, bars: dict[float, float]) -> list[Measure]:
+    return [
+        Measure(
+            f"p{at:g} of a request{when}",
+            "ms",
+            "storm",
+            _named(f"{prefix}{at:g}"),
+            1e3,
+            bars.get(at),
+            series=name,
+            at=at,
+        )
+        for at in PERCENTILES
+    ]
+
+
 MEASURES = (
     *_ends("GB downloaded", "s", "download", 1.0, {"gateway": 1.0}),
     *_ends("GB uploaded", "s", "upload", 1.0, {"gateway": 1.0}),
@@ -71,13 +92,16 @@ MEASURES = (
         _gateway,
         1e6,
     ),
-    Measure("p50 of a request, 200 handshakes a second arriving", "ms", "storm", _named("p50"), 1e3),
-    Measure("p99 of a request, 200 handshakes a second arriving", "ms", "storm", _named("p99"), 1e3, 1.0),
+    *_percentiles("p", ", 200 handshakes a second arriving", "storm", {99.0: 1.0}),
     Measure("handshakes that came in meanwhile", "a second", "storm", _named("rate"), compared=False),
-    Measure("p99 of a request in quiet", "ms", "storm", _named("quiet p99"), 1e3),
+    *_percentiles("quiet p", " in quiet", "quiet", {}),
     Measure("p99 that the handshakes add", "ms", "storm", _named("added p99"), 1e3),
-    Measure("time to the first byte of a new connection", "round trips of 70 ms", "far", _wall, 1.0, 1.0),
-    Measure("memory per silent socket, gateway's end", "KiB", "silent socket", _gateway, 1 / 1024, 4.0),
+    Measure(
+        "time to the first byte of a new connection", "round trips of 70 ms", "far", _wall, 1.0, 1.0, "value"
+    ),
+    Measure(
+        "memory per silent socket, gateway's end", "KiB", "silent socket", _gateway, 1 / 1024, 4.0, "value"
+    ),
     Measure(
         "memory per held connection at the most, gateway's end alone",
         "KiB",
@@ -85,6 +109,7 @@ MEASURES = (
         _named("most"),
         1 / 1024,
         32.0,
+        "value",
     ),
     Measure("memory per idle connection, gateway's end", "KiB", "idle connection", _gateway, 1 / 1024),
     Measure("memory per idle connection, client's end", "KiB", "idle connection", _client, 1 / 1024),
@@ -102,17 +127,23 @@ MEASURES = (
 def series(samples: Sequence[Sample]) -> list[Measure]:
     """A row for each step of what grows."""
     found = []
-    for name in dict.fromkeys(
-        name for one in samples if one.scenario == "message size" for name in one.figures
-    ):
+    for name in _names(samples, "message size"):
         what = f"CPU per message of {int(name):,} bytes and its echo, both ends"
-        found.append(Measure(what, "µs", "message size", _named(name), 1e6))
-    for name in dict.fromkeys(name for one in samples if one.scenario == "growth" for name in one.figures):
+        found.append(
+            Measure(what, "µs", "message size", _named(name), 1e6, series="message size", at=int(name))
+        )
+    for name in _names(samples, "growth"):
         what, _, count = name.partition(" ")
         if what == "request":
             row = f"CPU per small request with {int(count):,} connections open, gateway's end alone"
-            found.append(Measure(row, "µs", "growth", _named(name), 1e6))
+            found.append(Measure(row, "µs", "growth", _named(name), 1e6, series="growth, CPU", at=int(count)))
         elif what == "memory":
             row = f"memory per connection with {int(count):,} connections open, gateway's end alone"
-            found.append(Measure(row, "KiB", "growth", _named(name), 1 / 1024))
+            found.append(
+                Measure(row, "KiB", "growth", _named(name), 1 / 1024, series="growth, memory", at=int(count))
+            )
     return found
+
+
+def _names(samples: Sequence[Sample], scenario: str) -> list[str]:
+    return list(dict.fromkeys(name for one in samples if one.scenario == scenario for name in one.figures))

@@ -18,6 +18,8 @@ from benchmarks.site import Site, Way
 
 _AFTERWARDS = 0.15
 
+PERCENTILES = (50.0, 90.0, 99.0, 99.9)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:

@@ -8,7 +8,7 @@ from subprocess import TimeoutExpired
 from benchmarks import load, makers, through_door
 from benchmarks.accounting import sockets
 from benchmarks.programs import located
-from benchmarks.samples import Meter, Sample, Scenario, Setting, Sizes, memory_of, sample
+from benchmarks.samples import PERCENTILES, Meter, Sample, Scenario, Setting, Sizes, memory_of, sample
 from benchmarks.site import Site, Way
 from benchmarks.storm import knock, latencies, percentile, storm_maker
 from benchmarks.through_door import client_context
@@ -70,11 +70,11 @@ def storm(way: Way, site: Site, sizes: Sizes) -> Sample:
         )
         stormy = latencies(socks, 10 * sizes.storm, until=knocking)
         right, wrong, seconds = knocking.result()
-    calm, high = percentile(quiet, 0.99), percentile(stormy, 0.99)
-    figures = {
-        "quiet p50": percentile(quiet, 0.5), "quiet p99": calm, "added p99": high - calm,
-        "p50": percentile(stormy, 0.5), "p99": high, "rate": right / seconds,
-    }  # fmt: skip
+    figures = {"rate": right / seconds}
+    for at in PERCENTILES:
+        figures[f"p{at:g}"] = percentile(stormy, at / 100)
+        figures[f"quiet p{at:g}"] = percentile(quiet, at / 100)
+    figures["added p99"] = figures["p99"] - figures["quiet p99"]
     return Sample("storm", way.name, None, None, None, wrong, figures=figures)
 
 

@@ -24,17 +24,19 @@ _LEGEND = (
 class Row:
     """One line of the table."""
 
-    what: str
-    unit: str
     ours: float | None
     peers: dict[str, float | None]
     direct: float | None
     ratio: float | None
     spread: tuple[float, float] | None
     """The least and the greatest ratio of a single round."""
-    bar: float | None
+    measure: Measure
     wrong: dict[str, int] = field(default_factory=dict)
     """How many answers of whom were wrong or missing."""
+
+    @property
+    def what(self) -> str:
+        return self.measure.what
 
 
 def rows(
@@ -67,14 +69,12 @@ def _row(measure: Measure, samples: Sequence[Sample], peers: Sequence[str]) -> R
         by_round = [our / theirs for our, theirs in zip(ours, of_peers[best], strict=False)]
         spread = min(by_round), max(by_round)
     return Row(
-        measure.what,
-        measure.unit,
         middle,
         middles,
         _median(figures(DIRECT)),
         ratio,
         spread,
-        measure.bar,
+        measure,
         wrong,
     )
 
@@ -92,13 +92,16 @@ def to_json(table: Iterable[Row], machine: str) -> str:
     listed = [
         {
             "what": row.what,
-            "unit": row.unit,
+            "unit": row.measure.unit,
             "ours": _rounded(row.ours),
             "peers": {peer: _rounded(figure) for peer, figure in row.peers.items()},
             "direct": _rounded(row.direct),
             "ratio": _rounded(row.ratio),
             "spread": row.spread and [_rounded(end) for end in row.spread],
-            "bar": row.bar,
+            "bar": row.measure.bar,
+            "bar of": row.measure.bar_of if row.measure.bar is not None else None,
+            "series": row.measure.series or None,
+            "at": row.measure.at,
             "wrong": row.wrong,
             "machine": machine,
         }
@@ -125,15 +128,16 @@ def _cells(row: Row, peers: Sequence[str]) -> list[str]:
     spread = f"{row.spread[0]:.2f} to {row.spread[1]:.2f}" if row.spread else ""
     if row.wrong:
         spread = "wrong: " + ", ".join(f"{way} {count}" for way, count in row.wrong.items())
+    bar = row.measure.bar
     return [
         row.what,
-        row.unit,
+        row.measure.unit,
         _shown(row.ours),
         *(_shown(row.peers.get(peer)) for peer in peers),
         _shown(row.direct),
         f"**{row.ratio:.2f}**" if row.ratio is not None else "",
         spread,
-        f"{row.bar:g}" if row.bar is not None else "",
+        f"{bar:g}" if bar is not None else "",
     ]
 
 
