@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.direct import DIRECT
+from benchmarks.held import bounded, descriptors
 from benchmarks.machine import described
 from benchmarks.makers import TOOLS, Tool
 from benchmarks.ours import OURS
@@ -41,6 +42,8 @@ def main(arguments: Sequence[str]) -> int:
 def _measure(size: str, only: str, results: Path) -> int:
     here, missing = at_hand()
     _name_missing(missing, TOOLS if size == "full" else ())
+    if words := bounded(SIZES[size].held, descriptors()):
+        print(words)
     machine = described(here)
     samples = run([OURS, *here, DIRECT], SIZES[size], scenarios=chosen(only, full=size == "full"))
     names = [peer.name for peer in here]

@@ -25,7 +25,7 @@ worker_rlimit_nofile 20000;
 pid {pid};
 error_log stderr warn;
 events {{
-    worker_connections 9000;
+    worker_connections 20000;  # both sides of a connection count
     multi_accept on;
 }}
 stream {{
