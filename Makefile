@@ -48,7 +48,7 @@ pins: $(VENV)/.made ## resolve the dependencies anew (needs uv: pip install uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 		--no-header --upgrade pyproject.toml -o requirements.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-		--no-header --upgrade --extra dev pyproject.toml -c requirements.txt -o requirements-dev.txt
+		--no-header --upgrade --extra dev --extra benchmarks pyproject.toml -c requirements.txt -o requirements-dev.txt
 
 check: lint test ## lint and test
 

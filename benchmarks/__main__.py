@@ -1,7 +1,8 @@
 """
-`make bench`, `make bench-quick`: measure, and write JSON and Markdown.
+`make bench`, `make bench-quick`: measure, and write JSON, Markdown and pictures.
 
     python -m benchmarks quick [--only WORD] [--results DIRECTORY]
+    python -m benchmarks plot [JSON...]
 """
 
 import argparse
@@ -11,12 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.direct import DIRECT
+from benchmarks.held import bounded, descriptors
 from benchmarks.machine import described
+from benchmarks.makers import TOOLS, Tool
 from benchmarks.ours import OURS
 from benchmarks.peers import at_hand
+from benchmarks.plot import plot
 from benchmarks.run import run
 from benchmarks.samples import FULL, QUICK
-from benchmarks.scenarios import SCENARIOS
+from benchmarks.scenarios import chosen
 from benchmarks.site import Contender
 from benchmarks.table import rows, to_json, to_markdown
 
@@ -26,20 +30,30 @@ RESULTS = Path(__file__).parent / "results"
 
 def main(arguments: Sequence[str]) -> int:
     """1 if something was wrong or missing in an answer, else 0."""
-    chosen = _parser().parse_args(arguments)
+    given = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every block: all programs end
+    if given.command == "plot":
+        for path in given.json or sorted(RESULTS.glob("*.json")):
+            plot(path)
+        return 0
+    return _measure(given.command, given.only, given.results)
+
+
+def _measure(size: str, only: str, results: Path) -> int:
     here, missing = at_hand()
-    _name_missing(missing)
-    scenarios = [one for one in SCENARIOS if chosen.only in one.name]
+    _name_missing(missing, TOOLS if size == "full" else ())
+    if words := bounded(SIZES[size].held, descriptors()):
+        print(words)
     machine = described(here)
-    samples = run([OURS, *here, DIRECT], SIZES[chosen.size], scenarios=scenarios)
+    samples = run([OURS, *here, DIRECT], SIZES[size], scenarios=chosen(only, full=size == "full"))
     names = [peer.name for peer in here]
     table = rows(samples, names)
-    markdown = to_markdown(table, names, machine, f"python -m benchmarks {chosen.size}")
-    chosen.results.mkdir(parents=True, exist_ok=True)
-    (chosen.results / f"{chosen.size}.json").write_text(to_json(table, machine))
-    (chosen.results / f"{chosen.size}.md").write_text(markdown)
+    markdown = to_markdown(table, names, machine, f"python -m benchmarks {size}")
+    results.mkdir(parents=True, exist_ok=True)
+    (results / f"{size}.json").write_text(to_json(table, machine))
+    (results / f"{size}.md").write_text(markdown)
     print(f"\n{markdown}")
+    plot(results / f"{size}.json")
     return 1 if any(row.wrong for row in table) else 0
 
 
@@ -47,15 +61,25 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks", description="Measure ours beside its peers."
     )
-    parser.add_argument("size", choices=SIZES, help="quick: under 3 minutes; full: more rounds, larger loads")
-    parser.add_argument("--only", default="", metavar="WORD", help="only scenarios whose name contains it")
-    parser.add_argument("--results", type=Path, default=RESULTS, metavar="DIRECTORY", help="where to write")
+    commands = parser.add_subparsers(dest="command", required=True)
+    for size, words in (("quick", "under 3 minutes"), ("full", "more rounds, larger loads, more rows")):
+        one = commands.add_parser(size, help=words)
+        one.add_argument("--only", default="", metavar="WORD", help="only scenarios whose name contains it")
+        one.add_argument("--results", type=Path, default=RESULTS, metavar="DIRECTORY", help="where to write")
+    pictures = commands.add_parser("plot", help="pictures of what was measured before")
+    pictures.add_argument(
+        "json", type=Path, nargs="*", help="of which runs; else of all in benchmarks/results"
+    )
     return parser
 
 
-def _name_missing(missing: Sequence[Contender]) -> None:
+def _name_missing(missing: Sequence[Contender], tools: Sequence[Tool]) -> None:
     for peer in missing:
         print(f"{peer.name} is not here and takes no part; to have it: apt-get install {peer.package}")
+    for tool in tools:
+        if not tool.here:
+            print(f"{tool.program} is not here, so there are no rows of {tool.rows}; ", end="")
+            print(f"to have it: apt-get install {tool.package}")
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ import sys
 import threading
 from contextlib import closing, suppress
 
-from benchmarks.payload import CHUNK, DOWNLOAD, ECHO, MESSAGE, ONCE, UPLOAD, pattern
+from benchmarks.http_answers import answers
+from benchmarks.payload import CHUNK, DOWNLOAD, ECHO, HTTP, MESSAGE, ONCE, UPLOAD, pattern
 
 
 def serve(listener: socket.socket) -> None:
@@ -19,6 +20,7 @@ def serve(listener: socket.socket) -> None:
     poll.register(listener, select.EPOLLIN)
     echoes: dict[int, socket.socket] = {}
     fresh: dict[int, socket.socket] = {}
+    http: dict[int, tuple[socket.socket, bytes]] = {}
     while True:
         for fd, _ in poll.poll():
             if fd == listener.fileno():
@@ -29,11 +31,20 @@ def serve(listener: socket.socket) -> None:
             elif fd in echoes:
                 if not _echo(echoes[fd]):
                     echoes.pop(fd).close()
+            elif fd in http:
+                sock, held = http.pop(fd)
+                if (left := _http(sock, held)) is None:
+                    sock.close()
+                else:
+                    http[fd] = sock, left
             else:
                 sock = fresh.pop(fd)
                 kind = sock.recv(1, socket.MSG_PEEK)
                 if kind == ECHO and _echo(sock):
                     echoes[fd] = sock
+                    continue
+                if kind == HTTP and (left := _http(sock, b"")) is not None:
+                    http[fd] = sock, left
                     continue
                 poll.unregister(fd)
                 if kind in (DOWNLOAD, UPLOAD):
@@ -52,6 +63,17 @@ def _echo(sock: socket.socket) -> bool:
     except OSError:
         return False
     return bool(data)
+
+
+def _http(sock: socket.socket, held: bytes) -> bytes | None:
+    """The beginning of a request that is not whole yet; None if there will be no more."""
+    try:
+        data = sock.recv(65536)
+        answer, left, stays = answers(held + data)
+        sock.sendall(answer)
+    except OSError:
+        return None
+    return left if data and stays else None
 
 
 def _bulk(sock: socket.socket) -> None:

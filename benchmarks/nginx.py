@@ -25,7 +25,7 @@ worker_rlimit_nofile 20000;
 pid {pid};
 error_log stderr warn;
 events {{
-    worker_connections 9000;
+    worker_connections 20000;  # both sides of a connection count
     multi_accept on;
 }}
 stream {{
@@ -109,11 +109,19 @@ def _configuration(site: Site, name: str, server: str) -> Path:
 
 
 def version() -> str:
-    said = subprocess.run(
-        [located("nginx") or "nginx", "-v"], capture_output=True, text=True, check=True
-    ).stderr
+    said = _said("-v")
     found = re.search(r"nginx/([\d.]+)", said)
     return found[1] if found else said.strip()
 
 
-NGINX = Contender("nginx", both_ends, "nginx", "nginx libnginx-mod-stream", version)
+def has_streams() -> bool:
+    """Whether the stream module is there, by itself or compiled in."""
+    return MODULE.exists() or "--with-stream " in _said("-V")
+
+
+def _said(option: str) -> str:
+    argv = [located("nginx") or "nginx", option]
+    return subprocess.run(argv, capture_output=True, text=True, check=True).stderr
+
+
+NGINX = Contender("nginx", both_ends, "nginx", "nginx libnginx-mod-stream", version, has_streams)

@@ -9,11 +9,12 @@ needs one listener only.
     d   download: u64 count follows; so many bytes of the pattern come, then the end
     u   upload: u64 count follows, and so many bytes of the pattern; u64 count comes back, or 0
         if one byte was wrong
+    G   HTTP: each `GET` is answered with 128 bytes; after `Connection: close` the backend closes
 """
 
 import random
 
-ECHO, ONCE, DOWNLOAD, UPLOAD = b"e", b"o", b"d", b"u"
+ECHO, ONCE, DOWNLOAD, UPLOAD, HTTP = b"e", b"o", b"d", b"u", b"G"
 MESSAGE = 128
 """Bytes of a small request, and of its answer."""
 

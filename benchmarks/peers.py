@@ -20,6 +20,6 @@ PEERS = (HAPROXY, NGINX)
 
 
 def at_hand(peers: Iterable[Contender] = PEERS) -> tuple[list[Contender], list[Contender]]:
-    """Those whose program is here, and those whose is not."""
-    here = [peer for peer in peers if located(peer.program)]
+    """Those whose program is here with all it needs, and those whose is not."""
+    here = [peer for peer in peers if located(peer.program) and peer.whole()]
     return here, [peer for peer in peers if peer not in here]

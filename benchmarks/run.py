@@ -3,15 +3,12 @@
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.samples import Sample, Scenario, Setting, Sizes
 from benchmarks.scenarios import SCENARIOS, measured
+from benchmarks.settings import prepared
 from benchmarks.site import Contender, Site, Way, site
-
-ONE_WAY = 0.035
-"""Seconds, for a round trip of 70 ms."""
 
 
 def run(
@@ -42,8 +39,7 @@ def run(
         for number in range(sizes.idle_rounds):
             for scenario in scenarios:
                 if scenario.setting is not Setting.TOGETHER:
-                    there = replace(here, delay=ONE_WAY) if scenario.setting is Setting.FAR else here
-                    with _started(contenders, there) as ways:
+                    with prepared(here, scenario.setting) as there, _started(contenders, there) as ways:
                         say(f"round {number + 1} of {sizes.idle_rounds}: {scenario.name}")
                         samples += [measured(scenario, way, there, sizes) for way in _able(ways, scenario)]
     return samples

@@ -18,6 +18,8 @@ from benchmarks.site import Site, Way
 
 _AFTERWARDS = 0.15
 
+PERCENTILES = (50.0, 90.0, 99.0, 99.9)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sizes:
@@ -45,6 +47,8 @@ class Sizes:
     message_sizes: tuple[int, ...]
     echoed: int
     """Bytes of messages of each size, but between 20 and 2,000 messages."""
+    makers_seconds: int
+    """Of requests by wrk."""
     far: int
     """New connections at 70 ms round trip."""
 
@@ -63,6 +67,7 @@ QUICK = Sizes(
     storm=2.0,
     message_sizes=(1, 1024, 65536, 1 << 20),
     echoed=2_000_000,
+    makers_seconds=2,
     far=5,
 )
 FULL = Sizes(
@@ -79,6 +84,7 @@ FULL = Sizes(
     storm=5.0,
     message_sizes=(1, 16, 128, 1024, 4096, 16384, 65536, 1 << 18, 1 << 20),
     echoed=20_000_000,
+    makers_seconds=5,
     far=20,
 )
 
@@ -88,7 +94,8 @@ class Setting(Enum):
 
     TOGETHER = "they have served what went before in the same round"
     FRESH = "started for this scenario alone"
-    FAR = "the same, and 70 ms of round trip between the two ends"
+    IPERF3 = "started for this scenario alone, with iperf3's server as the backend"
+    FAR = "started for this scenario alone, and 70 ms of round trip between the two ends"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +144,9 @@ class Scenario:
     run: Callable[[Way, Site, Sizes], Sample]
     needs_door: bool = False
     setting: Setting = Setting.TOGETHER
+    full_only: bool = False
+    program: str = ""
+    """Without which it cannot run."""
 
 
 def sample(name: str, way: Way, meter: Meter, outcome: Outcome, *, unit: float = 1.0) -> Sample:

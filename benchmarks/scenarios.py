@@ -1,19 +1,17 @@
 """What is measured: each scenario puts one load on one way and says how much was done."""
 
-import time
 from dataclasses import replace
 from statistics import median
+from subprocess import TimeoutExpired
 
-from benchmarks import load, through_door
-from benchmarks.accounting import sockets
-from benchmarks.samples import Meter, Sample, Scenario, Setting, Sizes, memory_of, sample
+from benchmarks import held, load, makers, through_door
+from benchmarks.programs import located
+from benchmarks.samples import PERCENTILES, Meter, Sample, Scenario, Setting, Sizes, sample
 from benchmarks.site import Site, Way
 from benchmarks.storm import knock, latencies, percentile, storm_maker
 from benchmarks.through_door import client_context
 
 STORM_RATE = 200.0
-ACCEPTED = 3.0
-"""Seconds in which sockets must be accepted: no end may have given up on the first of them by then."""
 
 
 def new_connections(way: Way, site: Site, sizes: Sizes) -> Sample:
@@ -68,11 +66,11 @@ def storm(way: Way, site: Site, sizes: Sizes) -> Sample:
         )
         stormy = latencies(socks, 10 * sizes.storm, until=knocking)
         right, wrong, seconds = knocking.result()
-    calm, high = percentile(quiet, 0.99), percentile(stormy, 0.99)
-    figures = {
-        "quiet p50": percentile(quiet, 0.5), "quiet p99": calm, "added p99": high - calm,
-        "p50": percentile(stormy, 0.5), "p99": high, "rate": right / seconds,
-    }  # fmt: skip
+    figures = {"rate": right / seconds}
+    for at in PERCENTILES:
+        figures[f"p{at:g}"] = percentile(stormy, at / 100)
+        figures[f"quiet p{at:g}"] = percentile(quiet, at / 100)
+    figures["added p99"] = figures["p99"] - figures["quiet p99"]
     return Sample("storm", way.name, None, None, None, wrong, figures=figures)
 
 
@@ -86,66 +84,6 @@ def message_sizes(way: Way, site: Site, sizes: Sizes) -> Sample:
         if outcome.right:
             figures[f"{size}"] = (meter.gateway + meter.client) / outcome.right
     return Sample("message size", way.name, None, None, None, wrong, figures=figures)
-
-
-def idle(way: Way, site: Site, sizes: Sizes) -> Sample:
-    """Memory instead of CPU, in freshly started processes that have carried one connection."""
-    with load.open_connections(way.entrance, 1):
-        pass
-    before = [memory_of(way.gateway), memory_of(way.client)]
-    with load.open_connections(way.entrance, sizes.idle_connections):
-        grown = [memory_of(pid) - was for pid, was in zip((way.gateway, way.client), before, strict=True)]
-    gateway, client = (bytes_ / sizes.idle_connections for bytes_ in grown)
-    return Sample("idle connection", way.name, gateway, client, None)
-
-
-def growth(way: Way, site: Site, sizes: Sizes) -> Sample:
-    """Memory and requests' cost at the gateway's end as more and more connections are held open."""
-    assert way.door is not None
-    load.all_descriptors()
-    context = client_context(way.door, site.client, site.anchors)
-    figures = {}
-    wrong = 0
-    with through_door.held(way.door, context, site.gateway.identity) as held:
-        held.grow(1)
-        before = memory_of(way.gateway)
-        for count in sizes.held:
-            held.grow(count)
-            figures[f"memory {count}"] = (memory_of(way.gateway) - before) / (count - 1)
-            with Meter(way) as meter:
-                outcome = held.requests(1_000)
-            wrong += outcome.wrong
-            if outcome.right:
-                figures[f"request {count}"] = meter.gateway / outcome.right
-    figures["most"] = figures[f"memory {sizes.held[-1]}"]
-    return Sample("growth", way.name, None, None, None, wrong, figures=figures)
-
-
-def silent(way: Way, site: Site, sizes: Sizes) -> Sample:
-    """Memory for sockets that have been accepted and never say a word, in freshly started processes."""
-    assert way.door is not None
-    assert way.gateway is not None
-    load.all_descriptors()
-    idle = sockets(way.gateway)
-    with through_door.silent(way.door, 50):
-        _until_held(way.gateway, idle + 50)
-    _until_held(way.gateway, idle, exactly=True)
-    before = memory_of(way.gateway)
-    with through_door.silent(way.door, sizes.silent):
-        held = _until_held(way.gateway, idle + sizes.silent)
-        grown = memory_of(way.gateway) - before
-    wrong = max(0, idle + sizes.silent - held)
-    return Sample("silent socket", way.name, max(0.0, grown / sizes.silent), None, None, wrong)
-
-
-def _until_held(pid: int, count: int, *, exactly: bool = False) -> int:
-    """The sockets of *pid*'s tree: *count* or more (or *exactly* that), or what there are after a while."""
-    end = time.monotonic() + ACCEPTED
-    while (held := sockets(pid)) < count or (exactly and held > count):
-        if time.monotonic() > end:
-            break
-        time.sleep(0.02)
-    return held
 
 
 def far(way: Way, site: Site, sizes: Sizes) -> Sample:
@@ -164,17 +102,32 @@ SCENARIOS = (
     Scenario("newcomer", newcomers, needs_door=True),
     Scenario("storm", storm, needs_door=True),
     Scenario("message size", message_sizes, needs_door=True),
-    Scenario("idle connection", idle, needs_door=True, setting=Setting.FRESH),
-    Scenario("silent socket", silent, needs_door=True, setting=Setting.FRESH),
-    Scenario("growth", growth, needs_door=True, setting=Setting.FRESH),
+    Scenario("idle connection", held.idle, needs_door=True, setting=Setting.FRESH),
+    Scenario("silent socket", held.silent, needs_door=True, setting=Setting.FRESH),
+    Scenario("growth", held.growth, needs_door=True, setting=Setting.FRESH),
     Scenario("far", far, setting=Setting.FAR),
+    Scenario("wrk, kept open", makers.wrk_kept, full_only=True, program="wrk"),
+    Scenario("wrk, closed", makers.wrk_closed, full_only=True, program="wrk"),
+    Scenario(
+        "iperf3, downwards", makers.iperf3_down, setting=Setting.IPERF3, full_only=True, program="iperf3"
+    ),
+    Scenario("iperf3, upwards", makers.iperf3_up, setting=Setting.IPERF3, full_only=True, program="iperf3"),
 )
+
+
+def chosen(word: str, *, full: bool) -> list[Scenario]:
+    """Those with *word* in their name that a run of this size has, and whose program is here."""
+    return [
+        one
+        for one in SCENARIOS
+        if word in one.name and (full or not one.full_only) and (not one.program or located(one.program))
+    ]
 
 
 def measured(scenario: Scenario, way: Way, site: Site, sizes: Sizes) -> Sample:
     """A sample; one that could not even begin is a wrong one."""
     try:
         return scenario.run(way, site, sizes)
-    except (OSError, EOFError, AssertionError) as error:
+    except (OSError, EOFError, AssertionError, ValueError, KeyError, TimeoutExpired) as error:
         print(f"  {way.name}: {scenario.name}: {error!r}")
         return Sample(scenario.name, way.name, None, None, None, wrong=1)

@@ -94,6 +94,8 @@ class Contender:
     package: str = ""
     """The Debian packages that bring the program."""
     version: Callable[[], str] = lambda: ""
+    whole: Callable[[], bool] = lambda: True
+    """Whether the program, where it is, can do what is asked of it."""
 
 
 @contextmanager
