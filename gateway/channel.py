@@ -40,7 +40,7 @@ class Receiver(Protocol):
 class Channel:
     """TLS over a wire. Whoever is its receiver closes it, `broken` or not."""
 
-    __slots__ = ("_buffers", "_engine", "_paused", "_receiver", "_unread", "encrypt", "wire")
+    __slots__ = ("_buffers", "_decrypt", "_engine", "_paused", "_receiver", "_unread", "encrypt", "wire")
 
     def __init__(self, wire: Wire, engine: TlsEngine, buffers: Buffers, unread: bytes) -> None:
         """*unread* is ciphertext that came behind the handshake."""
@@ -50,6 +50,7 @@ class Channel:
         self._unread = unread
         self._paused = True
         self._receiver: Receiver | None = None
+        self._decrypt = engine.decrypt
         self.encrypt = engine.encrypt
         """The records that carry some plaintext: for whoever sends them by the wire itself."""
 
@@ -112,7 +113,8 @@ class Channel:
 
     def _readable(self) -> None:
         """Read what is there, once; give it to the receiver; then, with the buffers free, all the rest."""
-        buffers, held = self._buffers, len(self._unread)
+        buffers, receiver, held = self._buffers, self._receiver, len(self._unread)
+        assert receiver is not None
         cause: Refused | None = None
         more = False
         assert buffers.owner is None, f"{self!r} takes the buffers while {buffers.owner!r} has them"
@@ -123,7 +125,15 @@ class Channel:
             if count:
                 if self.wire not in buffers.brought:
                     buffers.look_behind(self.wire)
-                more = self._decrypt(held, count)
+                if held:
+                    more = self._continue(held, count)
+                else:
+                    ciphertext = buffers.ciphertext[:count]
+                    taken, filled = self._decrypt(ciphertext, buffers.plaintext)
+                    if taken < count:
+                        self._unread = bytes(ciphertext[taken:])
+                    if filled:
+                        more = receiver.plaintext(buffers.plaintext[:filled])
             elif not self.wire.closed:
                 cause = self._end_of_wire()
         except BlockingIOError:
@@ -150,27 +160,26 @@ class Channel:
         cause: Refused | None = None
         self._buffers.owner = self
         try:
-            self._decrypt(len(self._unread), 0)
+            self._continue(len(self._unread), 0)
         except (ProtocolViolation, OSError) as error:
             cause = _cause(error)
         finally:
             self._buffers.owner = None
         self._settle(cause)
 
-    def _decrypt(self, held: int, fresh: int) -> bool:
+    def _continue(self, held: int, fresh: int) -> bool:
         """
-        Decrypt what was unread and the *fresh* bytes behind it, and give it to the receiver.
+        Decrypt the *held* bytes that were unread and the *fresh* ones behind them, and give them to the
+        receiver.
 
         Returns whether the receiver has more to do once the buffers are free.
         """
         receiver, buffers = self._receiver, self._buffers
         assert receiver is not None
-        if held:
-            buffers.ciphertext[:held] = self._unread
+        buffers.ciphertext[:held] = self._unread
         size = held + fresh
-        taken, filled = self._engine.decrypt(buffers.ciphertext[:size], buffers.plaintext)
-        if taken < size or held:
-            self._unread = bytes(buffers.ciphertext[taken:size])
+        taken, filled = self._decrypt(buffers.ciphertext[:size], buffers.plaintext)
+        self._unread = bytes(buffers.ciphertext[taken:size])
         return receiver.plaintext(buffers.plaintext[:filled]) if filled else False
 
     def _settle(self, cause: Refused | None) -> None:

@@ -57,7 +57,7 @@ _BOUNDS: dict[int, tuple[int, int]] = {
 _DATA = FrameType.DATA.value
 _TYPES = {kind.value: kind for kind in FrameType}  # `FrameType(kind)` is several calls
 _HEADER = struct.Struct(">I")  # type and length are read and written as one number
-_DATA_HEADER = _DATA << 24
+DATA_HEADER = _DATA << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,8 @@ class Frame:
         return _HEADER.pack(self.type << 24 | len(self.payload)) + self.payload
 
 
-def put_data_header(buffer: memoryview, length: int) -> None:
-    """Write the header of a DATA frame of *length* bytes into the first four of *buffer*."""
-    _HEADER.pack_into(buffer, 0, _DATA_HEADER | length)
+put_header = _HEADER.pack_into
+"""Write a header into a buffer, at an offset: for DATA of so many bytes it is `DATA_HEADER` | bytes."""
 
 
 class Decoder:
@@ -99,7 +98,7 @@ class Decoder:
         size = len(plaintext) - HEADER
         return (
             0 < size <= MAX_PAYLOAD
-            and _HEADER.unpack_from(plaintext)[0] == _DATA_HEADER | size
+            and _HEADER.unpack_from(plaintext)[0] == DATA_HEADER | size
             and not self._data_left
             and not self._held
         )

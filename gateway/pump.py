@@ -20,7 +20,7 @@ from enum import Enum
 from typing import Protocol
 
 from gateway.buffers import Buffers
-from gateway.frames import HEADER, put_data_header
+from gateway.frames import DATA_HEADER, HEADER, put_header
 from gateway.messages import Opening, Refusal
 from gateway.refusals import ProtocolViolation, Reason, Refused
 from gateway.tunnel import MAX_DROPPED, Stream, Tunnel
@@ -287,7 +287,7 @@ class Pump:
                     self._take_early(buffers.plaintext, count)
                     return
                 frame = buffers.plaintext[: HEADER + count]
-                put_data_header(frame, count)
+                put_header(frame, 0, DATA_HEADER | count)
                 self.sent += count
                 if not self._carrier.send_data(frame):
                     self._wire.pause()
@@ -317,7 +317,7 @@ class Pump:
             self._wire.pause()
         if not self._trusting:
             return
-        put_data_header(buffer, count)
+        put_header(buffer, 0, DATA_HEADER | count)
         self._said_data = True
         self.sent += count
         if not self._carrier.send_data(buffer[: HEADER + count]):
@@ -342,7 +342,7 @@ class Pump:
         assert early is not None
         if early.data:
             frame = memoryview(bytearray(HEADER) + early.data)
-            put_data_header(frame, len(early.data))
+            put_header(frame, 0, DATA_HEADER | len(early.data))
             self._said_data = True
             self.sent = len(early.data)
             if not self._carrier.send_data(frame):

@@ -77,6 +77,7 @@ class Tunnel:
         "_dropped",
         "_encrypt",
         "_loop",
+        "_may_hear_data",
         "_next",
         "_now",
         "_other",
@@ -89,6 +90,7 @@ class Tunnel:
         "going_away",
         "heard_at",
         "lost",
+        "may_speak",
         "on_change",
         "opens",
         "peer",
@@ -116,6 +118,9 @@ class Tunnel:
         self._dropped = 0
         self.peer = peer
         self.phase = Phase.IDLE
+        self.may_speak = False
+        """Whether our direction of the current stream is open."""
+        self._may_hear_data = False
         self.opens = 0
         """OPENs sent (client) or taken (server)."""
         self.bytes_carried = 0
@@ -151,14 +156,9 @@ class Tunnel:
         return self.phase is not Phase.IDLE
 
     @property
-    def may_speak(self) -> bool:
-        """Whether our direction of the current stream is open."""
-        return may_speak(self.phase, self._side)
-
-    @property
     def hears(self) -> bool:
         """Whether the other end's direction of the current stream may still bring bytes."""
-        return self.phase is Phase.ASKED or may_speak(self.phase, self._other)
+        return self.phase is Phase.ASKED or self._may_hear_data
 
     # What both ends do with a stream.
 
@@ -190,7 +190,7 @@ class Tunnel:
 
     def send_data(self, frame: memoryview) -> bool:
         """Send a DATA frame, header included. Returns whether there is room for more."""
-        assert may_speak(self.phase, self._side)
+        assert self.may_speak
         self.bytes_carried += len(frame)
         return self.wire.send(self._encrypt(frame))
 
@@ -291,10 +291,16 @@ class Tunnel:
     def plaintext(self, view: memoryview) -> bool:
         self.heard_at = self._now()
         self.bytes_carried += len(view)
-        if self._stream is not None and not self._waiting and self._decoder.is_one_data_frame(view):
+        stream = self._stream
+        if (
+            stream is not None
+            and self._may_hear_data
+            and not self._waiting
+            and self._decoder.is_one_data_frame(view)
+        ):
             # By far the most frequent case: all bytes of one small message, and nothing else.
-            self._hear_data()
-            self._stream.data(view[HEADER:])
+            self._control_frames = 0.0
+            stream.data(view[HEADER:])
             return False
         return self._take(view)
 
@@ -369,13 +375,10 @@ class Tunnel:
             self._channel.close()
             self._gone(violation)
 
-    def _hear_data(self) -> None:
-        self._control_frames = 0.0
-        if not may_speak(self.phase, self._other):
-            raise ProtocolViolation(f"DATA from the {self._other} while there is {self.phase.value}")
-
     def _data(self, slices: Sequence[memoryview]) -> None:
-        self._hear_data()
+        self._control_frames = 0.0
+        if not self._may_hear_data:
+            raise ProtocolViolation(f"DATA from the {self._other} while there is {self.phase.value}")
         if self._stream is not None:
             if len(slices) == 1:
                 self._stream.data(slices[0])
@@ -441,15 +444,21 @@ class Tunnel:
     # The order of frames: the only two places where the phase changes.
 
     def _hear(self, frame: Frame, tell: Callable[[Stream], None] | None = None) -> None:
-        self.phase = step(self.phase, self._other, frame.type)
+        self._step(self._other, frame)
         if self._stream is not None and tell is not None:
             tell(self._stream)
         self._free_if_over()
 
     def _say(self, frame: Frame) -> None:
-        self.phase = step(self.phase, self._side, frame.type)
+        self._step(self._side, frame)
         self._channel.send(memoryview(frame.encode()))
         self._free_if_over()
+
+    def _step(self, side: Side, frame: Frame) -> None:
+        """*side* says *frame*. Who may speak then is asked for with every chunk of data: so it is kept."""
+        self.phase = phase = step(self.phase, side, frame.type)
+        self.may_speak = may_speak(phase, self._side)
+        self._may_hear_data = may_speak(phase, self._other)
 
     def _free_if_over(self) -> None:
         if self.phase is Phase.IDLE:

@@ -64,6 +64,7 @@ class Wire:
         "_on_held",
         "_on_readable",
         "_reading",
+        "_send",
         "_sock",
         "failure",
         "receive_into",
@@ -75,6 +76,7 @@ class Wire:
     ) -> None:
         """Take over *sock*, which is connected to *remote* and has its options set."""
         self._sock = sock
+        self._send: Callable[[bytes | memoryview], int] = sock.send
         self._fd = sock.fileno()
         self._loop = loop or asyncio.get_running_loop()
         self._held: deque[bytes | memoryview] | None = None  # none as a rule, and an empty one is 760 bytes
@@ -185,7 +187,7 @@ class Wire:
             self._hold(bytes(data))
             return False
         try:
-            sent = self._sock.send(data)
+            sent = self._send(data)
         except BlockingIOError:
             sent = 0
         except OSError as error:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pytest
 
 from gateway.buffers import CHUNK, Buffers
-from gateway.frames import Frame, FrameType, put_data_header
+from gateway.frames import DATA_HEADER, Frame, FrameType, put_header
 from gateway.messages import Opening
 from gateway.pump import Early, Ending, Outcome, Pump, PumpLimits
 from gateway.refusals import NotExported, PeerGone, ProtocolViolation, Reason, Refused
@@ -378,7 +378,7 @@ class Silent:
 
 def data(payload: bytes) -> bytes:
     frame = memoryview(bytearray(4) + payload)
-    put_data_header(frame, len(payload))
+    put_header(frame, 0, DATA_HEADER | len(payload))
     return bytes(frame)
 
 

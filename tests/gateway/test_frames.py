@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.frames import HEADER, MAX_PAYLOAD, Decoder, Frame, FrameType, put_data_header
+from gateway.frames import DATA_HEADER, HEADER, MAX_PAYLOAD, Decoder, Frame, FrameType, put_header
 from gateway.refusals import ProtocolViolation
 
 BOUNDS = {
@@ -94,7 +94,7 @@ def test_unknown_types_are_refused_however_the_header_comes(kind: int) -> None:
 @given(st.integers(1, MAX_PAYLOAD))
 def test_the_header_that_we_write_is_the_one_that_is_read(length: int) -> None:
     written = memoryview(bytearray(b"\xff" * (HEADER + 2)))
-    put_data_header(written, length)
+    put_header(written, 0, DATA_HEADER | length)
     assert bytes(written) == header(FrameType.DATA, length) + b"\xff\xff"
 
 

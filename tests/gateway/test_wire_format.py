@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.frames import MAX_PAYLOAD, Decoder, Frame, FrameType, put_data_header
+from gateway.frames import DATA_HEADER, MAX_PAYLOAD, Decoder, Frame, FrameType, put_header
 from gateway.messages import (
     Opening,
     Refusal,
@@ -39,7 +39,7 @@ FRAMES = [
 
 def data(payload: bytes) -> bytes:
     frame = memoryview(bytearray(4) + payload)
-    put_data_header(frame, len(payload))
+    put_header(frame, 0, DATA_HEADER | len(payload))
     return bytes(frame)
 
 
