@@ -42,8 +42,10 @@ async def through(
         ):
             application = await caller.call()
             backend = await backends.accept()
-            yield application, backend, lines
-            backend.sock.close()
+            try:
+                yield application, backend, lines
+            finally:
+                backend.break_off()  # so that nothing runs on when the test has failed
 
 
 async def say_all(one: Local) -> None:
