@@ -8,15 +8,21 @@ variables; it logs bodies, and Secrets are bodies; it follows redirects. So: a c
 environment, no redirects, and connections that notice within half a minute when the other side is gone.
 """
 
+import asyncio
 import json
 import os
 import socket
 import ssl
+from contextlib import suppress
 from typing import Any
+from weakref import WeakSet
 
 import aiohttp
 
 from cluster.access import Access
+
+_TURNS = 100
+"""Of the loop, in which a socket that has seen its end is closed: it takes three or four."""
 
 
 class Redirected(Exception):
@@ -33,15 +39,37 @@ class Transport:
 
     def __init__(self, access: Access) -> None:
         self._server_name = access.tls_server_name or None
+        self._sockets: WeakSet[socket.socket] = WeakSet()
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=ssl_context(access), limit=128, socket_factory=_socket),
+            connector=aiohttp.TCPConnector(ssl=ssl_context(access), limit=128, socket_factory=self._socket),
             trust_env=False,
             middlewares=(_refuse_redirects,),
             read_bufsize=1 << 20,
         )
 
     async def close(self) -> None:
+        """
+        End all connections, and return when their sockets are closed.
+
+        A connection whose request was cancelled just as its handshake was done is none of the session's:
+        it would wait half a minute for the server's close_notify. It sees an end of stream instead.
+        """
         await self._session.close()
+        for left in self._open():
+            with suppress(OSError):  # not connected yet: whoever connects it has closed it with its task
+                left.shutdown(socket.SHUT_RDWR)
+        for _ in range(_TURNS):
+            if not self._open():
+                break
+            await asyncio.sleep(0)
+
+    def _open(self) -> list[socket.socket]:
+        return [one for one in self._sockets if one.fileno() != -1]
+
+    def _socket(self, address: aiohttp.AddrInfoType) -> socket.socket:
+        made = _watched_by_the_kernel(address)
+        self._sockets.add(made)
+        return made
 
     async def answer(
         self, method: str, url: str, *, body: object, headers: dict[str, str], timeout: aiohttp.ClientTimeout
@@ -93,7 +121,7 @@ async def _refuse_redirects(
     return response
 
 
-def _socket(address: aiohttp.AddrInfoType) -> socket.socket:
+def _watched_by_the_kernel(address: aiohttp.AddrInfoType) -> socket.socket:
     """Watches are silent for minutes, and a lost peer says nothing: let the kernel ask."""
     family, kind, protocol, _, _ = address
     connection = socket.socket(family, kind, protocol)

@@ -1,8 +1,12 @@
 import asyncio
+import gc
 import logging
+import warnings
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 
 import aiohttp
 import pytest
@@ -10,6 +14,7 @@ from aiohttp import web
 
 from cluster import client as client_module
 from cluster import exchange
+from cluster.access import Access
 from cluster.client import Cluster
 from cluster.errors import (
     AlreadyExists,
@@ -27,6 +32,7 @@ from cluster.errors import (
     Unreachable,
 )
 from cluster.kinds import CONFIG_MAP, NAMESPACE, SECRET, SERVICE
+from tests.support.cluster import local_cluster
 from tests.support.pki import Pki
 from tests.support.scripted_api import ScriptedApi, service
 
@@ -398,3 +404,38 @@ def test_a_connection_that_broke_is_told_in_the_network_s_words() -> None:
     broken.__cause__ = TimeoutError(110, "Connection timed out")
     assert exchange._why(broken) == "Connection timed out"  # a kernel's timeout takes half a minute
     assert exchange._why(aiohttp.ClientPayloadError("cut short")) == "cut short"
+
+
+def test_requests_cancelled_at_any_moment_leave_no_socket_open() -> None:
+    """A connection that is made but no request's yet is the hard one: some of these moments meet it."""
+    access: Queue[Access] = Queue()
+
+    async def serve(stop: asyncio.Event) -> None:
+        async with local_cluster() as cluster:
+            access.put(cluster.access)
+            await stop.wait()
+
+    async def cancelled_after(seconds: float) -> None:
+        async with Cluster(served) as cluster:
+            tasks = [asyncio.create_task(cluster.list(SERVICE)) for _ in range(3)]
+            await asyncio.sleep(seconds)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+
+    # Another thread and loop: in ours the server would go on while connections end.
+    loop, stop = asyncio.new_event_loop(), asyncio.Event()
+    server = Thread(target=loop.run_until_complete, args=(serve(stop),))
+    server.start()
+    try:
+        served = access.get(timeout=30)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always", ResourceWarning)
+            for tenths in range(150):
+                asyncio.run(cancelled_after(tenths / 10_000))
+                gc.collect()
+        assert not [str(one.message) for one in told]
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        server.join()
+        loop.close()
