@@ -33,7 +33,8 @@ defaults
 
 GATEWAY = """
 listen gateway
-    bind {door} ssl crt {gateway.both} ca-file {anchors} verify required curves X25519:P-256 backlog 1024
+    bind {door} ssl crt {gateway.both} ca-file {anchors} verify required curves X25519:P-256 \
+backlog 1024{no_tickets}
     server backend {backend}
 """
 
@@ -41,7 +42,7 @@ CLIENT = """
 listen entrance
     bind {entrance} backlog 1024
     server gateway {near} ssl crt {client.both} ca-file {anchors} verify required \
-verifyhost {gateway.identity} sni str({gateway.identity})
+verifyhost {gateway.identity} sni str({gateway.identity}){no_reuse}
 """
 
 
@@ -58,6 +59,8 @@ def _started(site: Site, door: Place, near: Place) -> Iterator[Way]:
         "door": address(door), "near": address(near), "entrance": address(entrance),
         "backend": address(site.backend),
         "gateway": site.gateway, "client": site.client, "anchors": site.anchors,
+        "no_tickets": "" if site.reuse else " no-tls-tickets",
+        "no_reuse": "" if site.reuse else " no-ssl-reuse",
     }  # fmt: skip
     gateway = site.file("haproxy-gateway.cfg", CONFIGURATION + GATEWAY.format(**values))
     client = site.file("haproxy-client.cfg", CONFIGURATION + CLIENT.format(**values))

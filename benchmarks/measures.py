@@ -84,6 +84,8 @@ MEASURES = (
     *_ends("small request on an open connection", "µs", "small request", 1e6, {"gateway": 1.3}),
     *_ends("new application connection", "µs", "new connection", 1e6, {"both": 0.2}),
     Measure("tunnels opened for those connections", "", "new connection", _tunnels, compared=False),
+    *_ends("new application connection without reuse", "µs", "unshared", 1e6, {}),
+    Measure("tunnels opened for each of those", "", "unshared", _named("tunnels each"), compared=False),
     Measure("CPU per full mTLS handshake, gateway's end alone", "µs", "handshake", _gateway, 1e6, 1.2),
     Measure(
         "CPU per handshake with a chain never seen before, gateway's end alone",

@@ -48,8 +48,8 @@ GATEWAY = """
         ssl_verify_client on;
         ssl_verify_depth 2;
         ssl_client_certificate {anchors};
-        ssl_session_cache shared:gateway:10m;
-        ssl_session_tickets on;
+        ssl_session_cache {cache};
+        ssl_session_tickets {reuse};
         ssl_session_timeout 1h;
         proxy_pass {backend};
     }}
@@ -68,7 +68,7 @@ CLIENT = """
         proxy_ssl_verify_depth 2;
         proxy_ssl_name {gateway.identity};
         proxy_ssl_server_name on;
-        proxy_ssl_session_reuse on;
+        proxy_ssl_session_reuse {reuse};
         proxy_pass {near};
     }}
 """
@@ -87,6 +87,7 @@ def _started(site: Site, door: Place, near: Place) -> Iterator[Way]:
         "door": address(door), "near": address(near), "entrance": address(entrance),
         "backend": address(site.backend),
         "gateway": site.gateway, "client": site.client, "anchors": site.anchors,
+        "cache": "shared:gateway:10m" if site.reuse else "off", "reuse": "on" if site.reuse else "off",
     }  # fmt: skip
     gateway = _configuration(site, "nginx-gateway", GATEWAY.format(**values))
     client = _configuration(site, "nginx-client", CLIENT.format(**values))

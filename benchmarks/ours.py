@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.delay import far
+from benchmarks.payload import MESSAGE
 from benchmarks.programs import running
 from benchmarks.site import Contender, Door, Leaf, Place, Site, Way, address
 from gateway.frames import ALPN, Frame, FrameType
@@ -18,6 +19,9 @@ from gateway.messages import Opening
 
 SERVICE = "benchmark.test.svc.cluster.local"
 PORT = 9000
+UNSHARED = ("--warm-tunnels", "0", "--retire-after", str(MESSAGE))
+"""A tunnel that has carried a message and its echo is not used again: each carries one stream."""
+
 _OPEN = Opening(SERVICE, PORT, "0" * 32).encode().encode()
 _END = Frame(FrameType.END).encode()
 
@@ -64,6 +68,7 @@ def both_ends(site: Site) -> Iterator[Way]:
                 *_command("outbound", client_admin, site.client, site),
                 "--targets",
                 str(_targets(site, entrance, near)),
+                *(() if site.reuse else UNSHARED),
             ],
             site.directory / "outbound.log",
             listens=[entrance],

@@ -27,6 +27,8 @@ class Sizes:
 
     rounds: int
     new_connections: int
+    unshared: int
+    """New connections that use nothing again."""
     at_once: int = 16
     """Connections at a time. With the pool's default, up to twice as many tunnels are made in a round:
     with the numbers below each carries at least 50 streams."""
@@ -56,6 +58,7 @@ class Sizes:
 QUICK = Sizes(
     rounds=3,
     new_connections=2_000,
+    unshared=200,
     small_requests=10_000,
     bulk=400_000_000,
     handshakes=300,
@@ -73,6 +76,7 @@ QUICK = Sizes(
 FULL = Sizes(
     rounds=5,
     new_connections=3_000,
+    unshared=1_000,
     small_requests=20_000,
     bulk=800_000_000,
     handshakes=500,
@@ -95,6 +99,7 @@ class Setting(Enum):
     TOGETHER = "they have served what went before in the same round"
     FRESH = "started for this scenario alone"
     IPERF3 = "started for this scenario alone, with iperf3's server as the backend"
+    UNSHARED = "started for this scenario alone, and no tunnel and no TLS session is used twice"
     FAR = "started for this scenario alone, and 70 ms of round trip between the two ends"
 
 

@@ -15,9 +15,23 @@ STORM_RATE = 200.0
 
 
 def new_connections(way: Way, site: Site, sizes: Sizes) -> Sample:
+    return _new_connections("new connection", way, sizes.new_connections, sizes)
+
+
+def unshared_connections(way: Way, site: Site, sizes: Sizes) -> Sample:
+    """As above, but a full handshake each: one tunnel for each connection proves it."""
+    done = _new_connections("unshared", way, sizes.unshared, sizes)
+    return (
+        done
+        if done.tunnels is None
+        else replace(done, figures={"tunnels each": done.tunnels / sizes.unshared})
+    )
+
+
+def _new_connections(name: str, way: Way, count: int, sizes: Sizes) -> Sample:
     with Meter(way) as meter:
-        outcome = load.new_connections(way.entrance, sizes.new_connections, at_once=sizes.at_once)
-    done = sample("new connection", way, meter, outcome)
+        outcome = load.new_connections(way.entrance, count, at_once=sizes.at_once)
+    done = sample(name, way, meter, outcome)
     return replace(done, tunnels=way.tunnels() if way.tunnels is not None else None)
 
 
@@ -105,6 +119,7 @@ SCENARIOS = (
     Scenario("idle connection", held.idle, needs_door=True, setting=Setting.FRESH),
     Scenario("silent socket", held.silent, needs_door=True, setting=Setting.FRESH),
     Scenario("growth", held.growth, needs_door=True, setting=Setting.FRESH),
+    Scenario("unshared", unshared_connections, setting=Setting.UNSHARED, full_only=True),
     Scenario("far", far, setting=Setting.FAR),
     Scenario("wrk, kept open", makers.wrk_kept, full_only=True, program="wrk"),
     Scenario("wrk, closed", makers.wrk_closed, full_only=True, program="wrk"),

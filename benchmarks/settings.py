@@ -18,6 +18,8 @@ def prepared(site: Site, setting: Setting) -> Iterator[Site]:
     match setting:
         case Setting.FAR:
             yield replace(site, delay=ONE_WAY)
+        case Setting.UNSHARED:
+            yield replace(site, reuse=False)
         case Setting.IPERF3:
             host, port = backend = site.place()
             argv = [located("iperf3") or "iperf3", "--server", "--bind", host, "--port", str(port)]

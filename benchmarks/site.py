@@ -45,6 +45,8 @@ class Site:
     """Clients whose certificates nobody has seen yet."""
     delay: float = 0.0
     """Seconds that a byte takes between the two ends, one way."""
+    reuse: bool = True
+    """Whether what one connection has cost serves the next: a tunnel, or a TLS session."""
 
     def place(self) -> Place:
         """Somewhere to listen."""

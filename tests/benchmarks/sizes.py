@@ -8,6 +8,7 @@ TINY = replace(
     QUICK,
     rounds=1,
     new_connections=20,
+    unshared=20,
     small_requests=100,
     bulk=2_000_000,
     handshakes=4,

@@ -3,6 +3,7 @@
 from benchmarks.direct import DIRECT
 from benchmarks.measures import MEASURES
 from benchmarks.ours import OURS
+from benchmarks.peers import at_hand
 from benchmarks.run import run
 from benchmarks.scenarios import SCENARIOS
 from benchmarks.table import rows
@@ -19,6 +20,16 @@ def test_every_row_has_a_figure_of_ours_and_nothing_is_wrong() -> None:
     assert not [row.what for row in table if row.wrong or row.ours is None]
     with_floor = [row.what for row in table if row.direct is not None]
     assert with_floor == [row.what for row in table if row.what.startswith(("time per", "time to"))]
+
+
+def test_without_reuse_each_connection_has_a_tunnel_of_its_own() -> None:
+    unshared = [scenario for scenario in SCENARIOS if scenario.name == "unshared"]
+    here, _ = at_hand()
+    names = [peer.name for peer in here]
+    table = rows(run([OURS, *here], TINY, scenarios=unshared, say=lambda _: None), names)
+    [tunnels] = [row for row in table if row.what == "tunnels opened for each of those"]
+    assert tunnels.ours == 1.0
+    assert not [row for row in table if row.wrong]
 
 
 def test_a_new_connection_over_a_long_path_takes_one_round_trip_and_without_us_two() -> None:
