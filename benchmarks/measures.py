@@ -81,6 +81,8 @@ def _percentiles(prefix: str, when: str, name: str, bars: dict[float, float]) ->
 MEASURES = (
     *_ends("GB downloaded", "s", "download", 1.0, {"gateway": 1.0}),
     *_ends("GB uploaded", "s", "upload", 1.0, {"gateway": 1.0}),
+    Measure("CPU per GB downloaded, gateway's end alone", "s", "door download", _gateway),
+    Measure("CPU per GB uploaded, gateway's end alone", "s", "door upload", _gateway),
     *_ends("small request on an open connection", "µs", "small request", 1e6, {"gateway": 1.3}),
     *_ends("new application connection", "µs", "new connection", 1e6, {"both": 0.2}),
     Measure("tunnels opened for those connections", "", "new connection", _tunnels, compared=False),

@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks.delay import far
 from benchmarks.payload import MESSAGE
 from benchmarks.programs import running
-from benchmarks.site import Contender, Door, Leaf, Place, Site, Way, address
-from gateway.frames import ALPN, Frame, FrameType
+from benchmarks.site import Contender, Door, Leaf, Place, Site, Unwrap, Way, address
+from gateway.frames import ALPN, Decoder, Frame, FrameType
 from gateway.messages import Opening
 
 SERVICE = "benchmark.test.svc.cluster.local"
@@ -48,6 +48,12 @@ def wrap(message: bytes) -> bytes:
     return Frame(FrameType.DATA, message).encode()
 
 
+def unwrap() -> Unwrap:
+    """The payload of DATA frames; other frames carry none."""
+    decoder = Decoder()
+    return lambda data: (part for part in decoder.decode(data) if isinstance(part, memoryview))
+
+
 @contextmanager
 def both_ends(site: Site) -> Iterator[Way]:
     gateway, entrance = site.place(), site.place()
@@ -74,7 +80,7 @@ def both_ends(site: Site) -> Iterator[Way]:
             listens=[entrance],
         ) as client_pid,
     ):
-        door = Door(gateway, (ALPN,), _OPEN, wrap, _END)
+        door = Door(gateway, (ALPN,), _OPEN, wrap, unwrap, _END)
         yield Way("ours", entrance, gateway_pid, client_pid, door, lambda: _tunnels_opened(gateway_admin))
 
 

@@ -5,6 +5,7 @@ from statistics import median
 from subprocess import TimeoutExpired
 
 from benchmarks import held, load, makers, through_door
+from benchmarks.door_bulk import door_download, door_upload
 from benchmarks.programs import located
 from benchmarks.samples import PERCENTILES, Meter, Sample, Scenario, Setting, Sizes, sample
 from benchmarks.site import Site, Way
@@ -114,6 +115,8 @@ SCENARIOS = (
     Scenario("upload", upload),
     Scenario("handshake", handshakes, needs_door=True),
     Scenario("newcomer", newcomers, needs_door=True),
+    Scenario("door download", door_download, needs_door=True, full_only=True),
+    Scenario("door upload", door_upload, needs_door=True, full_only=True),
     Scenario("storm", storm, needs_door=True),
     Scenario("message size", message_sizes, needs_door=True),
     Scenario("idle connection", held.idle, needs_door=True, setting=Setting.FRESH),

@@ -6,7 +6,7 @@ end and the backend. A `Door` is the gateway's end by itself, for clients that b
 """
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,6 +58,15 @@ class Site:
         return path
 
 
+Unwrap = Callable[[memoryview], Iterable[memoryview]]
+"""Takes what has come through a door, gives the payload in it."""
+
+
+def bare() -> Unwrap:
+    """Nothing is around the payload."""
+    return lambda data: (data,)
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
     """The gateway's own port: mutual TLS."""
@@ -68,6 +77,8 @@ class Door:
     """What a client says before its first message."""
     wrap: Callable[[bytes], bytes] = bytes
     """What carries a message through this door. A module's function: it goes to another process."""
+    unwrap: Callable[[], Unwrap] = bare
+    """The opposite of that, for one connection."""
     last: bytes = b""
     """What ends both the client's messages and the answer, if not the end of the connection."""
 
