@@ -1,5 +1,6 @@
 """
-HAProxy at both ends, as its experts would: one thread, TLS sessions resumed, buffers as below.
+HAProxy at both ends, as its experts would: a thread for each worker that is asked for, TLS sessions
+resumed, buffers as below.
 
 No logs: that is in its favour, since ours are on.
 """
@@ -14,7 +15,7 @@ from benchmarks.site import Contender, Door, Place, Site, Way, address
 
 CONFIGURATION = """
 global
-    nbthread 1
+    nbthread {threads}
     maxconn 9000
     tune.bufsize 16384
     ssl-default-bind-options ssl-min-ver TLSv1.3
@@ -62,8 +63,10 @@ def _started(site: Site, door: Place, near: Place) -> Iterator[Way]:
         "no_tickets": "" if site.reuse else " no-tls-tickets",
         "no_reuse": "" if site.reuse else " no-ssl-reuse",
     }  # fmt: skip
-    gateway = site.file("haproxy-gateway.cfg", CONFIGURATION + GATEWAY.format(**values))
-    client = site.file("haproxy-client.cfg", CONFIGURATION + CLIENT.format(**values))
+    gateway = site.file(
+        "haproxy-gateway.cfg", CONFIGURATION.format(threads=site.workers) + GATEWAY.format(**values)
+    )
+    client = site.file("haproxy-client.cfg", CONFIGURATION.format(threads=1) + CLIENT.format(**values))
     program = located("haproxy") or "haproxy"
     with (
         running(

@@ -78,6 +78,16 @@ def _percentiles(prefix: str, when: str, name: str, bars: dict[float, float]) ->
     ]
 
 
+def _throughput(scenario: str) -> list[Measure]:
+    """What a gateway's end does in a second, and what it costs: handshakes, then bytes."""
+    return [
+        Measure(f"handshakes, {scenario}", "a second", scenario, _named("handshakes"), compared=False),
+        Measure(f"CPU per handshake, {scenario}", "µs", scenario, _named("handshake"), 1e6),
+        Measure(f"download, {scenario}", "GB a second", scenario, _named("bytes"), 1e-9, compared=False),
+        Measure(f"CPU per GB downloaded, {scenario}", "s", scenario, _named("byte"), 1e9),
+    ]
+
+
 MEASURES = (
     *_ends("GB downloaded", "s", "download", 1.0, {"gateway": 1.0}),
     *_ends("GB uploaded", "s", "upload", 1.0, {"gateway": 1.0}),
@@ -115,6 +125,8 @@ MEASURES = (
         32.0,
         "value",
     ),
+    *_throughput("1 worker"),
+    *_throughput("2 workers"),
     Measure("memory per idle connection, gateway's end", "KiB", "idle connection", _gateway, 1 / 1024),
     Measure("memory per idle connection, client's end", "KiB", "idle connection", _client, 1 / 1024),
     *_ends("request by wrk, kept open", "µs", "wrk, kept open", 1e6, {}),

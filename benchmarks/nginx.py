@@ -1,5 +1,6 @@
 """
-nginx's stream module at both ends, as its experts would: one worker, TLS sessions resumed, buffers as below.
+nginx's stream module at both ends, as its experts would: as many workers as are asked for, TLS sessions
+resumed, buffers as below.
 
 No logs: that is in its favour, since ours are on.
 """
@@ -20,7 +21,7 @@ MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 CONFIGURATION = """
 {load_module}
 daemon off;
-worker_processes 1;
+worker_processes {workers};
 worker_rlimit_nofile 20000;
 pid {pid};
 error_log stderr warn;
@@ -40,7 +41,7 @@ stream {{
 
 GATEWAY = """
     server {{
-        listen {door} ssl backlog=1024 so_keepalive=on;
+        listen {door} ssl backlog=1024 so_keepalive=on{reuseport};
         ssl_protocols TLSv1.3;
         ssl_conf_command Ciphersuites TLS_AES_256_GCM_SHA384;
         ssl_certificate {gateway.certificate};
@@ -87,10 +88,11 @@ def _started(site: Site, door: Place, near: Place) -> Iterator[Way]:
         "door": address(door), "near": address(near), "entrance": address(entrance),
         "backend": address(site.backend),
         "gateway": site.gateway, "client": site.client, "anchors": site.anchors,
+        "reuseport": " reuseport" if site.workers > 1 else "",
         "cache": "shared:gateway:10m" if site.reuse else "off", "reuse": "on" if site.reuse else "off",
     }  # fmt: skip
-    gateway = _configuration(site, "nginx-gateway", GATEWAY.format(**values))
-    client = _configuration(site, "nginx-client", CLIENT.format(**values))
+    gateway = _configuration(site, "nginx-gateway", GATEWAY.format(**values), site.workers)
+    client = _configuration(site, "nginx-client", CLIENT.format(**values), 1)
     program = located("nginx") or "nginx"
     with (
         running(
@@ -103,9 +105,11 @@ def _started(site: Site, door: Place, near: Place) -> Iterator[Way]:
         yield Way("nginx", entrance, gateway_pid, client_pid, Door(door))
 
 
-def _configuration(site: Site, name: str, server: str) -> Path:
+def _configuration(site: Site, name: str, server: str, workers: int) -> Path:
     load_module = f"load_module {MODULE};" if MODULE.exists() else ""
-    text = CONFIGURATION.format(load_module=load_module, pid=site.directory / f"{name}.pid", server=server)
+    text = CONFIGURATION.format(
+        load_module=load_module, workers=workers, pid=site.directory / f"{name}.pid", server=server
+    )
     return site.file(f"{name}.conf", text)
 
 

@@ -61,7 +61,7 @@ def both_ends(site: Site) -> Iterator[Way]:
     routes = site.file(
         "routes.toml", ROUTES.format(service=SERVICE, port=PORT, backend=address(site.backend))
     )
-    inbound = ["--routes", str(routes), "--listen", address(gateway)]
+    inbound = ["--routes", str(routes), "--listen", address(gateway), "--workers", str(site.workers)]
     with (
         far(site, gateway) as near,
         running(

@@ -99,6 +99,7 @@ class Setting(Enum):
     TOGETHER = "they have served what went before in the same round"
     FRESH = "started for this scenario alone"
     IPERF3 = "started for this scenario alone, with iperf3's server as the backend"
+    TWO_WORKERS = "started for this scenario alone, with two workers at the gateway's end"
     UNSHARED = "started for this scenario alone, and no tunnel and no TLS session is used twice"
     FAR = "started for this scenario alone, and 70 ms of round trip between the two ends"
 

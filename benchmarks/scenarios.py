@@ -11,6 +11,7 @@ from benchmarks.samples import PERCENTILES, Meter, Sample, Scenario, Setting, Si
 from benchmarks.site import Site, Way
 from benchmarks.storm import knock, latencies, percentile, storm_maker
 from benchmarks.through_door import client_context
+from benchmarks.workers import one_worker, two_workers
 
 STORM_RATE = 200.0
 
@@ -122,6 +123,8 @@ SCENARIOS = (
     Scenario("idle connection", held.idle, needs_door=True, setting=Setting.FRESH),
     Scenario("silent socket", held.silent, needs_door=True, setting=Setting.FRESH),
     Scenario("growth", held.growth, needs_door=True, setting=Setting.FRESH),
+    Scenario("1 worker", one_worker, needs_door=True, setting=Setting.FRESH, full_only=True),
+    Scenario("2 workers", two_workers, needs_door=True, setting=Setting.TWO_WORKERS, full_only=True),
     Scenario("unshared", unshared_connections, setting=Setting.UNSHARED, full_only=True),
     Scenario("far", far, setting=Setting.FAR),
     Scenario("wrk, kept open", makers.wrk_kept, full_only=True, program="wrk"),

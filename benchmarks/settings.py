@@ -18,6 +18,8 @@ def prepared(site: Site, setting: Setting) -> Iterator[Site]:
     match setting:
         case Setting.FAR:
             yield replace(site, delay=ONE_WAY)
+        case Setting.TWO_WORKERS:
+            yield replace(site, workers=2)
         case Setting.UNSHARED:
             yield replace(site, reuse=False)
         case Setting.IPERF3:

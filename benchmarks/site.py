@@ -45,6 +45,8 @@ class Site:
     """Clients whose certificates nobody has seen yet."""
     delay: float = 0.0
     """Seconds that a byte takes between the two ends, one way."""
+    workers: int = 1
+    """How many serve at the gateway's end."""
     reuse: bool = True
     """Whether what one connection has cost serves the next: a tunnel, or a TLS session."""
 

@@ -31,7 +31,9 @@ def client_context(door: Door, leaf: Leaf, anchors: Path) -> ssl.SSLContext:
     return context
 
 
-def handshakes(door: Door, contexts: Sequence[ssl.SSLContext], name: str, count: int) -> Outcome:
+def handshakes(
+    door: Door, contexts: Sequence[ssl.SSLContext], name: str, count: int, *, at_once: int = AT_ONCE
+) -> Outcome:
     """
     *count* full handshakes with one message and its echo each; no session is ever used again.
 
@@ -50,8 +52,8 @@ def handshakes(door: Door, contexts: Sequence[ssl.SSLContext], name: str, count:
             right += handshake(door, contexts[number % len(contexts)], name, number)
 
     started = time.monotonic()
-    with ThreadPoolExecutor(AT_ONCE) as threads:
-        right = sum(threads.map(work, range(AT_ONCE)))
+    with ThreadPoolExecutor(at_once) as threads:
+        right = sum(threads.map(work, range(at_once)))
     return Outcome(right, count - right, time.monotonic() - started)
 
 

@@ -32,6 +32,17 @@ def test_without_reuse_each_connection_has_a_tunnel_of_its_own() -> None:
     assert not [row for row in table if row.wrong]
 
 
+def test_throughput_has_a_figure_of_everybody_with_one_worker_and_with_two() -> None:
+    scenarios = [scenario for scenario in SCENARIOS if scenario.name in ("1 worker", "2 workers")]
+    here, _ = at_hand()
+    names = [peer.name for peer in here]
+    table = rows(run([OURS, *here], TINY, scenarios=scenarios, say=lambda _: None), names)
+    assert len(table) == 8
+    for row in table:
+        assert not row.wrong, row
+        assert None not in (row.ours, *row.peers.values()), row
+
+
 def test_a_new_connection_over_a_long_path_takes_one_round_trip_and_without_us_two() -> None:
     [far] = [scenario for scenario in SCENARIOS if scenario.name == "far"]
     [row] = rows(run([OURS, DIRECT], TINY, scenarios=[far], say=lambda _: None), ())
