@@ -75,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
 
 def _name_missing(missing: Sequence[Contender], tools: Sequence[Tool]) -> None:
     for peer in missing:
+        if not peer.package:
+            print(f"{peer.name} may be added: it takes part where it is on the PATH")
+            continue
         print(f"{peer.name} is not here and takes no part; to have it: apt-get install {peer.package}")
     for tool in tools:
         if not tool.here:

@@ -5,18 +5,18 @@ Who runs beside us.
 |------------|---------------------------|-----------------------------------------------|
 | haproxy    | haproxy                   | always                                        |
 | nginx      | nginx libnginx-mod-stream | always                                        |
-| ghostunnel | -                         | not yet; where it is on the PATH              |
-| envoy      | -                         | not yet; where it is on the PATH              |
+| envoy      | -                         | where it is on the PATH                       |
 """
 
 from collections.abc import Iterable
 
+from benchmarks.envoy import ENVOY
 from benchmarks.haproxy import HAPROXY
 from benchmarks.nginx import NGINX
 from benchmarks.programs import located
 from benchmarks.site import Contender
 
-PEERS = (HAPROXY, NGINX)
+PEERS = (HAPROXY, NGINX, ENVOY)
 
 
 def at_hand(peers: Iterable[Contender] = PEERS) -> tuple[list[Contender], list[Contender]]:

@@ -107,7 +107,7 @@ class Contender:
     start: Callable[[Site], AbstractContextManager[Way]]
     program: str = sys.executable
     package: str = ""
-    """The Debian packages that bring the program."""
+    """The Debian packages that bring the program; nothing if there are none, and it is not missed."""
     version: Callable[[], str] = lambda: ""
     whole: Callable[[], bool] = lambda: True
     """Whether the program, where it is, can do what is asked of it."""
