@@ -3,6 +3,7 @@
 
     python -m benchmarks quick [--only WORD] [--results DIRECTORY]
     python -m benchmarks plot [JSON...]
+    python -m benchmarks profile [--only WORD]
 """
 
 import argparse
@@ -18,6 +19,7 @@ from benchmarks.makers import TOOLS, Tool
 from benchmarks.ours import OURS
 from benchmarks.peers import at_hand
 from benchmarks.plot import plot
+from benchmarks.profile import profile
 from benchmarks.run import run
 from benchmarks.samples import FULL, QUICK
 from benchmarks.scenarios import chosen
@@ -36,6 +38,8 @@ def main(arguments: Sequence[str]) -> int:
         for path in given.json or sorted(RESULTS.glob("*.json")):
             plot(path)
         return 0
+    if given.command == "profile":
+        return 0 if profile(chosen(given.only, full=True), FULL) else 1
     return _measure(given.command, given.only, given.results)
 
 
@@ -70,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     pictures.add_argument(
         "json", type=Path, nargs="*", help="of which runs; else of all in benchmarks/results"
     )
+    shares = commands.add_parser("profile", help="where our gateway's end spends its time, by perf")
+    shares.add_argument("--only", default="", metavar="WORD", help="only scenarios whose name contains it")
     return parser
 
 
