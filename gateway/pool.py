@@ -147,7 +147,14 @@ class Pool:
     def give_back(self, tunnel: Tunnel) -> None:
         """The stream on *tunnel* is over, one way or the other."""
         worn = tunnel.bytes_carried > self._settings.retire_after or self._outdated(tunnel)
-        if not self._fit(tunnel) or worn or self._closing:
+        if worn or self._closing:
+            self._discard(tunnel)
+        else:
+            self._offer(tunnel)
+
+    def _offer(self, tunnel: Tunnel) -> None:
+        """To who has waited longest, else it is idle."""
+        if not self._fit(tunnel):
             self._discard(tunnel)
             return
         while self._waiting:
@@ -263,7 +270,8 @@ class Pool:
         self._all[tunnel] = shown
         self._opened(tunnel)
         tunnel.on_change = lambda: self._changed(tunnel)
-        self.give_back(tunnel)
+        # Nor is it worn before its first stream, whatever was said on it and however little it may carry.
+        self._discard(tunnel) if self._closing else self._offer(tunnel)
         self._dial_for_waiting()
 
     def _failed(self, refusal: Refused) -> None:

@@ -311,6 +311,22 @@ async def test_one_that_has_carried_enough_is_retired() -> None:
         assert tunnel.lost is not None
 
 
+async def test_one_that_may_carry_next_to_nothing_is_handed_out_once() -> None:
+    """What was said while it was made is not what it has carried: it would be made anew for ever."""
+    async with gateway() as there:
+
+        async def asked() -> Tunnel:
+            tunnel = await there.connect()
+            await tunnel.ping()
+            return tunnel
+
+        pool = there.pool(PoolSettings(warm=0, retire_after=0), connect=asked)
+        tunnel = await pool.take()
+        assert tunnel.usable
+        pool.give_back(tunnel)
+        assert (there.made, pool.sizes) == (1, (0, 0))
+
+
 AT_ONCE = PoolSettings(warm=0, rotation_spread=0.0)
 
 
