@@ -123,6 +123,8 @@ class SliceEndpoint:
     terminating: bool | None = None
     target: Reference | None = None
     zone: str = ""
+    for_zones: tuple[str, ...] = ()
+    """Whose callers it is meant for (topology-aware routing); () where nothing is said."""
     node_name: str = ""
     hostname: str = ""
 
@@ -141,6 +143,7 @@ class SliceEndpoint:
             terminating=conditions.flag("terminating"),
             target=Reference.read(fields.below("targetRef")),
             zone=fields.text("zone"),
+            for_zones=fields.below("hints").each("forZones", lambda hint: hint.required("name")),
             node_name=fields.text("nodeName"),
             hostname=fields.text("hostname"),
         )
@@ -152,6 +155,7 @@ class SliceEndpoint:
                 conditions=present(ready=self.ready, serving=self.serving, terminating=self.terminating),
                 targetRef=self.target.to_dict() if self.target else None,
                 zone=self.zone,
+                hints=present(forZones=[{"name": zone} for zone in self.for_zones]),
                 nodeName=self.node_name,
                 hostname=self.hostname,
             ),

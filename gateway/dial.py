@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from collections.abc import Set as AbstractSet
 
 from gateway.refusals import BackendUnreachable, OverLimit
 from gateway.wire import NO_DESCRIPTOR, Wire, connect, resolve
-from process.address import Address, is_ip, refused_range
+from process.address import Address, is_ip, plain, refused_range
 
 
 async def dial(
@@ -14,6 +15,7 @@ async def dial(
     each: float,
     total: float,
     allow_loopback: bool,
+    never: AbstractSet[str] = frozenset(),
     failed: Callable[[Address], None] = lambda _: None,
 ) -> tuple[Wire, Address]:
     """
@@ -25,7 +27,8 @@ async def dial(
     an answer: a Service that was made anew has another address than the resolver still knows. *failed*
     is told of each address that took none; they are asked for one at a time. Raises
     BackendUnreachable with the last cause, and OverLimit if it is us who have no descriptor left.
-    The address that is really connected is held against the forbidden ranges, whatever name led there.
+    The address that is really connected is held against the forbidden ranges and those in *never*,
+    whatever name or table led there.
     """
     cause = "there is no address"
     now = asyncio.get_running_loop().time
@@ -37,7 +40,7 @@ async def dial(
         fixed = is_ip(address.host)
         patience = each if upcoming is not None or not fixed else total
         try:
-            return await _dial_one(address, patience, end, allow_loopback=allow_loopback), address
+            return await _dial_one(address, patience, end, allow_loopback, never), address
         except TimeoutError:
             cause = f"{address} has not answered within {patience:g} s"
             if upcoming is None and not fixed:
@@ -53,7 +56,13 @@ async def dial(
     raise BackendUnreachable(cause)
 
 
-async def _dial_one(address: Address, each: float, end: float, *, allow_loopback: bool) -> Wire:
+async def _dial_one(
+    address: Address,
+    each: float,
+    end: float,
+    allow_loopback: bool,  # noqa: FBT001  # as it came
+    never: AbstractSet[str],
+) -> Wire:
     """A connection to one of the addresses behind *address*, by *end* on the loop's clock."""
     now = asyncio.get_running_loop().time
     if is_ip(address.host):
@@ -65,6 +74,8 @@ async def _dial_one(address: Address, each: float, end: float, *, allow_loopback
     for candidate in found:
         if forbidden := refused_range(candidate.host, allow_loopback=allow_loopback):
             raise BackendUnreachable(f"{candidate.host} is {forbidden}")
+        if never and plain(candidate.host) in never:
+            raise BackendUnreachable(f"{candidate.host} is an address of a node or of the API server")
         try:
             return await connect(candidate, timeout=min(each, end - now()))
         except OSError as error:  # TimeoutError is among them

@@ -328,6 +328,7 @@ class Inbound:
             each=self._deadlines.connect,
             total=self._deadlines.connect_total,
             allow_loopback=self._settings.allow_loopback or self._routes().allow_loopback,
+            never=route.never,
             failed=self._ejections.failed,
         )
         if self._ejections:

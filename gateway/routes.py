@@ -35,6 +35,9 @@ class Route:
     near: tuple[Address, ...] = ()
     """Those of the backends that are in our own zone, or meant for it; () if nothing is known of zones."""
 
+    never: frozenset[str] = frozenset()
+    """Addresses of which none is a backend, whatever leads there, in the form of `process.address.plain`."""
+
     sticky: bool = False
     """Whether a caller gets the same backend each time (sessionAffinity: ClientIP)."""
 

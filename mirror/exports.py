@@ -8,7 +8,7 @@ endpoint counts only if it is a Pod of the Service's own namespace, at an addres
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cluster.kinds import POD
 from cluster.objects import EndpointPort, EndpointSlice, Key, Service, ServicePort, SliceEndpoint
@@ -52,6 +52,7 @@ def exports(
     *listed* are Services that are exported, if labelled so, although they are of a sort that never is
     otherwise. *zone* is the gateway's own: endpoints in it are preferred. "" if that is not known.
     """
+    never = {among: forbidden.addresses(listed=among) for among in (False, True)}
     exported = {service.metadata.key: service for service in services if is_exported(service)}
     parts: dict[Key, list[EndpointSlice]] = {}
     for part in slices:
@@ -63,7 +64,10 @@ def exports(
             continue
         judge = _Judge(key.namespace, key in listed, allow_loopback, forbidden)
         found += [
-            _route(service, port, cluster_domain, judge.backends(port, parts.get(key, ())), zone)
+            replace(
+                _route(service, port, cluster_domain, judge.backends(port, parts.get(key, ())), zone),
+                never=never[key in listed],
+            )
             for port in service.ports
             if port.protocol == "TCP"
         ]
@@ -130,19 +134,34 @@ def _quoted(text: str) -> str:
 
 
 def _route(
-    service: Service, port: ServicePort, domain: str, zones: Mapping[Address, str], own_zone: str
+    service: Service, port: ServicePort, domain: str, backends: Mapping[Address, SliceEndpoint], zone: str
 ) -> Route:
     annotations = service.metadata.annotations
     return Route(
         service=remote_name(service.metadata.key, domain).lower(),
         port=port.port,
-        backends=tuple(sorted(zones)),
+        backends=tuple(sorted(backends)),
         allow=allowed_identities(annotations),
         accept_bare_fin=annotations.get(marks.ACCEPT_BARE_FIN) == "true",
         proxy_protocol=annotations.get(marks.PROXY_PROTOCOL) == "v2",
-        near=tuple(sorted(backend for backend, zone in zones.items() if own_zone and zone == own_zone)),
+        near=_near(backends, zone),
         sticky=service.sticky,
     )
+
+
+def _near(backends: Mapping[Address, SliceEndpoint], zone: str) -> tuple[Address, ...]:
+    """
+    The backends that callers in *zone* get first: those meant for it, else those in it.
+
+    What endpoints are meant for (`hints.forZones`) counts where all of them say it and one says *zone*,
+    as kube-proxy has it: otherwise the hints are of a moment that is over.
+    """
+    if not zone:
+        return ()
+    meant = [backend for backend, endpoint in backends.items() if zone in endpoint.for_zones]
+    if not meant or not all(endpoint.for_zones for endpoint in backends.values()):
+        meant = [backend for backend, endpoint in backends.items() if endpoint.zone == zone]
+    return tuple(sorted(meant))
 
 
 class _Judge:
@@ -155,10 +174,10 @@ class _Judge:
         self._forbidden = forbidden
         self.refused: dict[str, set[str]] = {}
 
-    def backends(self, port: ServicePort, parts: Iterable[EndpointSlice]) -> Mapping[Address, str]:
-        """The ready endpoints, each with its zone; "" where that is not known."""
+    def backends(self, port: ServicePort, parts: Iterable[EndpointSlice]) -> Mapping[Address, SliceEndpoint]:
+        """The ready endpoints that may be backends."""
         return {
-            Address(ip, number): endpoint.zone
+            Address(ip, number): endpoint
             for part in parts
             for number in _numbers(port, part.ports)
             for endpoint in part.endpoints

@@ -33,6 +33,10 @@ class Forbidden:
         ]
         return cls(nodes, frozenset(plain(ip) for ip in asked if is_ip(ip)))
 
+    def addresses(self, *, listed: bool) -> frozenset[str]:
+        """All that `whose` says no to."""
+        return self.api_server if listed else self.api_server | self.nodes
+
     def whose(self, ip: str, *, listed: bool) -> str | None:
         """
         Whose address *ip* is, if it may not be a backend; else None.

@@ -89,6 +89,7 @@ ROUND_TRIPS: list[tuple[Callable[[object], Any], dict[str, Any]]] = [
                     "conditions": {"ready": False, "serving": True, "terminating": True},
                     "targetRef": POD,
                     "zone": "z",
+                    "hints": {"forZones": [{"name": "z"}, {"name": "y"}]},
                     "nodeName": "n",
                     "hostname": "h",
                 }

@@ -108,6 +108,15 @@ async def test_this_machine_is_refused_unless_allowed(host: str) -> None:
         await dial([Address(host, somebody.port)], each=PATIENCE, total=PATIENCE, allow_loopback=False)
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "::ffff:127.0.0.1", "localhost"])
+async def test_an_address_that_nobody_may_be_sent_to_is_refused_whatever_leads_there(host: str) -> None:
+    never = frozenset({"127.0.0.1", "::1"})
+    with listening() as somebody, pytest.raises(BackendUnreachable, match="of a node or of the API server"):
+        await dial(
+            [Address(host, somebody.port)], each=PATIENCE, total=PATIENCE, allow_loopback=True, never=never
+        )
+
+
 @pytest.mark.parametrize(
     "host", ["169.254.169.254", "0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "fe80::1"]
 )

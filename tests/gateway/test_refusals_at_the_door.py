@@ -255,3 +255,21 @@ async def test_a_backends_reset_has_its_reason_in_the_frame_the_log_and_the_metr
     assert closed["reason"] == "backend_reset"
     labels = {"direction": "inbound", "peer": "src", "tls": "true", "errno": "backend_reset"}
     assert registry.get_sample_value("tcp_close_total", labels) == 1
+
+
+async def test_a_backend_at_an_address_of_the_cluster_itself_gets_nothing() -> None:
+    """Whatever put it into the routes."""
+    registry = CollectorRegistry()
+    with closing(Backends()) as backends:
+        route = Route(SERVICE, PORT, (backends.address,), never=frozenset({backends.address.host}))
+        routes = RouteTable.of([route], allow_loopback=True)
+        async with (
+            asyncio.timeout(PATIENCE),
+            open_inbound(PKI, routes=routes, registry=registry) as (_, listener),
+        ):
+            seen = await refused(listener.address)
+        with pytest.raises(BlockingIOError):
+            backends.sock.accept()
+    assert seen.heard == "backend_unreachable"
+    counted = {"direction": "inbound", "reason": "backend_unreachable"}
+    assert registry.get_sample_value("jackstay_refused_total", counted) == 1

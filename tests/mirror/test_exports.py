@@ -258,6 +258,33 @@ def test_pods_of_our_own_zone_are_the_near_ones() -> None:
     assert near("") == []  # nothing is known of ours: that an endpoint's is not known either is no reason
 
 
+@pytest.mark.parametrize(
+    ("meant", "near"),
+    [
+        ([("a",), ("b",), ("b", "a")], ["10.0.0.1", "10.0.0.3"]),
+        ([("b",), ("b",), ("c",)], ["10.0.0.1"]),  # none for us: the one in our zone
+        ([("b",), ("a",), ()], ["10.0.0.1"]),  # one does not say: the hints are of no use
+    ],
+)
+def test_where_all_pods_say_whom_they_are_meant_for_that_counts(
+    meant: list[tuple[str, ...]], near: list[str]
+) -> None:
+    zones = ["a", "b", "c"]
+    pods = [pod(f"10.0.0.{n}", zone=zones[n - 1], for_zones=of) for n, of in enumerate(meant, 1)]
+    found = exported(service(), part(*pods), zone="a").find(NAME, 9898)
+    assert found is not None
+    assert [one.host for one in found.near] == near
+
+
+def test_a_route_carries_the_addresses_that_nothing_may_lead_it_to() -> None:
+    def never(**more: Any) -> frozenset[str]:
+        (route,) = exported(service(), part(pod()), forbidden=CLUSTER, **more).routes.values()
+        return route.never
+
+    assert never() == CLUSTER.nodes | CLUSTER.api_server
+    assert never(listed=frozenset({Key("test", "podinfo")})) == CLUSTER.api_server
+
+
 @pytest.mark.parametrize(("affinity", "sticky"), [("ClientIP", True), ("None", False), (None, False)])
 def test_session_affinity_is_honoured(affinity: str | None, sticky: bool) -> None:
     spec = {"sessionAffinity": affinity} if affinity else {}
