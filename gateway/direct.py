@@ -149,9 +149,9 @@ class Direct:
             self.broken_off = True
             self._over()
 
-    def close(self) -> None:
-        """It is of no use any more."""
-        self._gone(PeerGone("we have closed the connection"))
+    def close(self, why: Refused | None = None) -> None:
+        """It is of no use any more; *why* is what its stream is told."""
+        self._gone(why or PeerGone("we have closed the connection"))
 
     # What a tunnel does for a stream that is refused.
 

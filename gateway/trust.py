@@ -124,7 +124,7 @@ class Trust:
             if due <= self._now():
                 self._distrusted[one] = why, math.inf
                 self._overran(why)
-                one.close()
+                one.close(why)
 
 
 def ended(one: Verified) -> PeerUntrusted:

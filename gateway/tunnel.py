@@ -274,11 +274,11 @@ class Tunnel:
 
     # Ends.
 
-    def close(self) -> None:
-        """End it now, regularly as far as TLS is concerned."""
+    def close(self, why: Refused | None = None) -> None:
+        """End it now, regularly as far as TLS is concerned; *why* is what a stream on it is told."""
         if self.lost is None:
             self._channel.close()
-            self._gone(PeerGone("we have closed the tunnel"))
+            self._gone(why or PeerGone("we have closed the tunnel"))
 
     async def close_gently(self) -> None:
         """End it, with time for the other end to read our last frames."""

@@ -149,16 +149,25 @@ async def test_what_runs_goes_on_for_a_while_and_nothing_new_begins(end: End, wh
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("why", ["anchors", "ended"])
 async def test_what_runs_for_too_long_is_ended(end: End, why: str) -> None:
-    async with ends_of(end, overrun=0.05) as (ends, trust, clock):
-        running = await ends.call()
-        await echoes(running, b"one")
-        if why == "anchors":
-            change_anchors(ends, end, NEW)
-        else:
-            later(ends, end, clock)
-        assert await running.hear_out() == "reset"
-        await until(lambda: ends.pool.sizes == (0, 0) and not ends.tunnels)
-        assert not trust
+    with capture_logs() as lines:
+        async with ends_of(end, overrun=0.05) as (ends, trust, clock):
+            await ends_what_runs(ends, trust, clock, end, why)
+    direction = "inbound" if end == "gateway" else "outbound"
+    ours = [line for line in lines if line["event"] == "connection.closed" and line["direction"] == direction]
+    assert [line["reason"] for line in ours] == ["untrusted"]
+    assert "the peer's certificate has ended" in ours[0]["message"] or "anchors" in ours[0]["message"]
+
+
+async def ends_what_runs(ends: BothEnds, trust: Trust, clock: Clock, end: End, why: str) -> None:
+    running = await ends.call()
+    await echoes(running, b"one")
+    if why == "anchors":
+        change_anchors(ends, end, NEW)
+    else:
+        later(ends, end, clock)
+    assert await running.hear_out() == "reset"
+    await until(lambda: ends.pool.sizes == (0, 0) and not ends.tunnels)
+    assert not trust
 
 
 async def test_the_streams_of_a_target_that_has_gone_are_looked_at_too() -> None:
