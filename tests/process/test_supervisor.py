@@ -101,7 +101,7 @@ async def test_one_that_hangs_is_killed_and_replaced_and_the_others_are_not(tmp_
         return len(file.read_text().splitlines()) if file.exists() else 0
 
     registry = CollectorRegistry()
-    supervisor = Supervisor(2, command, registry, inherited=(), gone=gone.append, hung_after=0.3)
+    supervisor = Supervisor(2, command, registry, inherited=(), gone=gone.append, hung_after=1.0)
     with capture_logs() as logs:
         running = asyncio.create_task(supervisor.run())
         try:
