@@ -118,7 +118,9 @@ async def test_a_node_is_no_backend_and_that_is_told_once(at: World, told: list[
         await at.east.make(NODE, "node-1", None)
         addresses = [{"type": "InternalIP", "address": "192.0.2.1"}]
         await at.east.api.patch_status(NODE, None, "node-1", {"status": {"addresses": addresses}})
-        await newest(tables, lambda table: backends(table) == ["10.0.0.9"])
+        table = await newest(tables, lambda table: backends(table) == ["10.0.0.9"])
+        assert "192.0.2.1" in table.never
+        assert "192.0.2.1" not in table.never_listed
         assert registry.get_sample_value("jackstay_refused_backends") == 1
         await at.east.pods("10.0.0.7", "192.0.2.1")
         await newest(tables, lambda table: backends(table) == ["10.0.0.7"])
