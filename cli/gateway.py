@@ -156,9 +156,10 @@ def command(
 
     first: RouteTable | None = None
     own: OwnCluster | None = None
+    read = functools.partial(read_routes, zone=zone)
     if routes is not None:
         with explained(InvalidFile, hint=f"The file is {routes}; README.md shows one."):
-            first = read_file(routes, read_routes)
+            first = read_file(routes, read)
     else:
         own = OwnCluster.of(
             kubeconfig, context, namespace, cluster_domain,
@@ -187,7 +188,7 @@ def command(
 
                 if first is not None and routes is not None:
                     await took(first)
-                    source = functools.partial(follow_file, routes, read_routes, took, "routes", metrics)
+                    source = functools.partial(follow_file, routes, read, took, "routes", metrics)
                 else:
                     assert own is not None
                     source = functools.partial(follow_routes, own, took, metrics)

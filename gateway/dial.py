@@ -27,8 +27,8 @@ async def dial(
     an answer: a Service that was made anew has another address than the resolver still knows. *failed*
     is told of each address that took none; they are asked for one at a time. Raises
     BackendUnreachable with the last cause, and OverLimit if it is us who have no descriptor left.
-    The address that is really connected is held against the forbidden ranges and those in *never*,
-    whatever name or table led there.
+    Whatever name or table led there, no address in a forbidden range or in *never* (in the form of
+    `plain`) is connected to; and where the kernel says afterwards that it has, the connection is cut.
     """
     cause = "there is no address"
     now = asyncio.get_running_loop().time
@@ -72,12 +72,30 @@ async def _dial_one(
             found = await resolve(address)
     failure: OSError = OSError(f"{address.host} has no address")
     for candidate in found:
-        if forbidden := refused_range(candidate.host, allow_loopback=allow_loopback):
+        if forbidden := _why_not(candidate.host, allow_loopback, never):
             raise BackendUnreachable(f"{candidate.host} is {forbidden}")
-        if never and plain(candidate.host) in never:
-            raise BackendUnreachable(f"{candidate.host} is an address of a node or of the API server")
         try:
-            return await connect(candidate, timeout=min(each, end - now()))
+            wire = await connect(candidate, timeout=min(each, end - now()))
         except OSError as error:  # TimeoutError is among them
             failure = error
+            continue
+        # The look before the connect spares a forbidden address even a SYN; this one is at what it led to:
+        # a program at the socket (eBPF, as of Cilium) may send it elsewhere. NAT on the way shows in neither.
+        try:
+            reached = wire.reached
+        except OSError as error:  # it is over already
+            wire.close()
+            failure = error
+            continue
+        if reached != candidate.host and (forbidden := _why_not(reached, allow_loopback, never)):
+            wire.reset()
+            raise BackendUnreachable(f"{candidate.host} led to {reached}, which is {forbidden}")
+        return wire
     raise failure
+
+
+def _why_not(ip: str, allow_loopback: bool, never: AbstractSet[str]) -> str | None:  # noqa: FBT001  # as it came
+    """Why nobody may be connected to *ip*; None if he may."""
+    if forbidden := refused_range(ip, allow_loopback=allow_loopback):
+        return forbidden
+    return "an address of a node or of the API server" if never and plain(ip) in never else None

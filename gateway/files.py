@@ -53,13 +53,13 @@ class _Mistakes:
         ]
 
 
-def read_routes(text: str) -> RouteTable:
-    """What a gateway exports. Raises InvalidFile."""
+def read_routes(text: str, *, zone: str = "") -> RouteTable:
+    """What a gateway exports, which is itself in *zone* ("" if that is not known). Raises InvalidFile."""
     mistakes = _Mistakes()
     file = _parse(text)
     mistakes.unknown("the file", file, "allow-loopback-backends", "export")
     allow_loopback = mistakes.optional("the file", file, "allow-loopback-backends", _boolean, False)
-    routes = [_route(mistakes, number, table) for number, table in _tables(mistakes, file, "export")]
+    routes = [_route(mistakes, number, table, zone) for number, table in _tables(mistakes, file, "export")]
     _twice(mistakes, [f"{route.service}:{route.port}" for route in routes if route is not None])
     _raise(mistakes)
     return RouteTable.of((route for route in routes if route is not None), allow_loopback=allow_loopback)
@@ -77,24 +77,27 @@ def read_targets(text: str) -> TargetTable:
     return TargetTable.of(dict(targets))
 
 
-def _route(mistakes: _Mistakes, number: int, table: Mapping[str, Any]) -> Route | None:
+def _route(mistakes: _Mistakes, number: int, table: Mapping[str, Any], own_zone: str) -> Route | None:
     where = f"export {number}"
     mistakes.unknown(
-        where, table, "service", "port", "endpoints", "allow-identities", "proxy-protocol", "accept-bare-fin",
-        "session-affinity",
+        where, table, "service", "port", "endpoints", "zones", "allow-identities", "proxy-protocol",
+        "accept-bare-fin", "session-affinity",
     )  # fmt: skip
     service = mistakes.taken(where, table, "service", _service)
     port = mistakes.taken(where, table, "port", _port)
     endpoints = mistakes.taken(where, table, "endpoints", _addresses)
+    zones: tuple[str, ...] = mistakes.optional(where, table, "zones", _zones_of(table.get("endpoints")), ())
     allow = mistakes.optional(where, table, "allow-identities", _identities, None)
     version = mistakes.optional(where, table, "proxy-protocol", _proxy_protocol, False)
     bare_fin = mistakes.optional(where, table, "accept-bare-fin", _boolean, False)
     sticky = mistakes.optional(where, table, "session-affinity", _affinity, False)
     if service is None or port is None or endpoints is None:
         return None
+    near = tuple(one for one, zone in zip(endpoints, zones, strict=False) if own_zone and zone == own_zone)
     return Route(
-        service, port, endpoints, allow, accept_bare_fin=bare_fin, proxy_protocol=version, sticky=sticky
-    )
+        service, port, endpoints, allow, accept_bare_fin=bare_fin, proxy_protocol=version, near=near,
+        sticky=sticky,
+    )  # fmt: skip
 
 
 def _target(mistakes: _Mistakes, number: int, table: Mapping[str, Any]) -> tuple[Address, Target] | None:
@@ -197,6 +200,27 @@ def _addresses(value: Any) -> tuple[Address, ...]:
     if not isinstance(value, list):
         raise ValueError(f'{value!r} is not a list such as ["10.0.0.1:9898"]')  # noqa: TRY004
     return _each(value, _destination)
+
+
+def _zones_of(endpoints: Any) -> Callable[[Any], tuple[str, ...]]:
+    """Reads a list of zones, one for each of *endpoints* as the file has them."""
+
+    def read(value: Any) -> tuple[str, ...]:
+        if not isinstance(value, list):
+            raise ValueError(f'{value!r} is not a list such as ["a", "b"]')  # noqa: TRY004
+        zones = _each(value, _zone)
+        if isinstance(endpoints, list) and len(zones) != len(endpoints):  # else that is what is wrong
+            raise ValueError(
+                f'{len(zones)} for {len(endpoints)} endpoints; write one for each, "" where it is not known'
+            )
+        return zones
+
+    return read
+
+
+def _zone(value: Any) -> str:
+    """As nodes are labelled; "" if it is not known."""
+    return value if value == "" else _text(value)
 
 
 def _destination(value: Any) -> Address:

@@ -323,12 +323,13 @@ class Inbound:
         chosen = candidates(route, caller, load=self._loads.of, ejected=self._ejections, chance=random.random)
         if self._ejections:
             chosen = self._on_trial(chosen)
+        table = self._routes()
         wire, endpoint = await dial(
             chosen,
             each=self._deadlines.connect,
             total=self._deadlines.connect_total,
-            allow_loopback=self._settings.allow_loopback or self._routes().allow_loopback,
-            never=route.never,
+            allow_loopback=self._settings.allow_loopback or table.allow_loopback,
+            never=table.never_of(route),
             failed=self._ejections.failed,
         )
         if self._ejections:

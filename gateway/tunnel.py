@@ -275,8 +275,15 @@ class Tunnel:
     # Ends.
 
     def close(self, why: Refused | None = None) -> None:
-        """End it now, regularly as far as TLS is concerned; *why* is what a stream on it is told."""
+        """
+        End it now, regularly as far as TLS is concerned; *why* is what a stream on it is told, at both ends.
+
+        The other end is told behind what the kernel has taken; a peer that reads nothing is not waited for.
+        """
         if self.lost is None:
+            if why is not None and self.may_speak:
+                # Past `_say`: this may be the last word of both, and the stream is not over regularly.
+                self._channel.send(memoryview(reset_frame(why.reason).encode()))
             self._channel.close()
             self._gone(why or PeerGone("we have closed the tunnel"))
 

@@ -105,6 +105,11 @@ class Wire:
         return address_of(self._sock.getsockname())
 
     @property
+    def reached(self) -> str:
+        """The IP address where the kernel says that the other end is. Raises OSError once all is over."""
+        return str(self._sock.getpeername()[0])
+
+    @property
     def held(self) -> int:
         """Bytes that were given to `send` and that the kernel has not taken yet."""
         return self._held_bytes

@@ -8,7 +8,7 @@ endpoint counts only if it is a Pod of the Service's own namespace, at an addres
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from cluster.kinds import POD
 from cluster.objects import EndpointPort, EndpointSlice, Key, Service, ServicePort, SliceEndpoint
@@ -52,7 +52,6 @@ def exports(
     *listed* are Services that are exported, if labelled so, although they are of a sort that never is
     otherwise. *zone* is the gateway's own: endpoints in it are preferred. "" if that is not known.
     """
-    never = {among: forbidden.addresses(listed=among) for among in (False, True)}
     exported = {service.metadata.key: service for service in services if is_exported(service)}
     parts: dict[Key, list[EndpointSlice]] = {}
     for part in slices:
@@ -64,16 +63,21 @@ def exports(
             continue
         judge = _Judge(key.namespace, key in listed, allow_loopback, forbidden)
         found += [
-            replace(
-                _route(service, port, cluster_domain, judge.backends(port, parts.get(key, ())), zone),
-                never=never[key in listed],
+            _route(
+                service,
+                port,
+                cluster_domain,
+                judge.backends(port, parts.get(key, ())),
+                zone,
+                listed=key in listed,
             )
             for port in service.ports
             if port.protocol == "TCP"
         ]
         if judge.refused:
             refused[key] = {why: tuple(sorted(ips)) for why, ips in sorted(judge.refused.items())}
-    return Exports(RouteTable.of(found), refused)
+    never, never_listed = (forbidden.addresses(listed=among) for among in (False, True))
+    return Exports(RouteTable.of(found, never=never, never_listed=never_listed), refused)
 
 
 def is_exported(service: Service) -> bool:
@@ -134,7 +138,13 @@ def _quoted(text: str) -> str:
 
 
 def _route(
-    service: Service, port: ServicePort, domain: str, backends: Mapping[Address, SliceEndpoint], zone: str
+    service: Service,
+    port: ServicePort,
+    domain: str,
+    backends: Mapping[Address, SliceEndpoint],
+    zone: str,
+    *,
+    listed: bool,
 ) -> Route:
     annotations = service.metadata.annotations
     return Route(
@@ -146,6 +156,7 @@ def _route(
         proxy_protocol=annotations.get(marks.PROXY_PROTOCOL) == "v2",
         near=_near(backends, zone),
         sticky=service.sticky,
+        listed=listed,
     )
 
 

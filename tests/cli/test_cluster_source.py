@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from cli.cluster_source import OwnCluster, follow_routes, follow_targets
-from cluster.kinds import LINK, NODE, SERVICE
+from cluster.kinds import ENDPOINT_SLICE, LINK, NODE, SERVICE
 from gateway.metrics import DataPathMetrics
 from gateway.routes import RouteTable, TargetTable
 from tests.support.clusters import IDENTITY, Site, World, until, world
@@ -34,7 +34,7 @@ def what_is_logged() -> Iterator[list[Any]]:
 
 @asynccontextmanager
 async def following(
-    follow: Follow[T], site: Site, registry: CollectorRegistry | None = None
+    follow: Follow[T], site: Site, registry: CollectorRegistry | None = None, *, zone: str = ""
 ) -> AsyncIterator[list[T]]:
     """The tables that *follow* hands out, the newest last, for as long as the block lasts."""
     tables: list[T] = []
@@ -42,7 +42,7 @@ async def following(
     async def took(table: T) -> None:
         tables.append(table)
 
-    own = OwnCluster(site.server.access, "jackstay", "cluster.local", allow_loopback=True)
+    own = OwnCluster(site.server.access, "jackstay", "cluster.local", allow_loopback=True, zone=zone)
     metrics = DataPathMetrics(registry or CollectorRegistry(), "inbound")
     following = asyncio.ensure_future(follow(own, took, metrics))
     try:
@@ -118,7 +118,9 @@ async def test_a_node_is_no_backend_and_that_is_told_once(at: World, told: list[
         await at.east.make(NODE, "node-1", None)
         addresses = [{"type": "InternalIP", "address": "192.0.2.1"}]
         await at.east.api.patch_status(NODE, None, "node-1", {"status": {"addresses": addresses}})
-        await newest(tables, lambda table: backends(table) == ["10.0.0.9"])
+        table = await newest(tables, lambda table: backends(table) == ["10.0.0.9"])
+        assert "192.0.2.1" in table.never
+        assert "192.0.2.1" not in table.never_listed
         assert registry.get_sample_value("jackstay_refused_backends") == 1
         await at.east.pods("10.0.0.7", "192.0.2.1")
         await newest(tables, lambda table: backends(table) == ["10.0.0.7"])
@@ -131,6 +133,24 @@ async def test_a_node_is_no_backend_and_that_is_told_once(at: World, told: list[
         ("backends.refused_no_more", "test/podinfo"),
     ]
     assert lines[0]["addresses"] == ["192.0.2.1"]
+
+
+async def test_pods_that_are_meant_for_our_zone_come_first_and_else_those_in_it(at: World) -> None:
+    def near(table: RouteTable) -> list[str]:
+        return [one.host for route in table.routes.values() for one in route.near]
+
+    await at.east.service()
+    await at.east.pods("10.0.0.1", "10.0.0.2", "10.0.0.3")
+    endpoints = (await at.east.api.get(ENDPOINT_SLICE, "test", "podinfo-0"))["endpoints"]
+    for endpoint, in_zone, meant_for in zip(endpoints, ("a", "b", "b"), ("b", "a", "b"), strict=True):
+        endpoint |= {"zone": in_zone, "hints": {"forZones": [{"name": meant_for}]}}
+    async with following(follow_routes, at.east, zone="a") as tables:
+        await at.east.api.patch(ENDPOINT_SLICE, "test", "podinfo-0", {"endpoints": endpoints})
+        table = await newest(tables, lambda table: near(table) == ["10.0.0.2"])
+        assert backends(table) == ["10.0.0.1", "10.0.0.2", "10.0.0.3"]
+        del endpoints[2]["hints"]
+        await at.east.api.patch(ENDPOINT_SLICE, "test", "podinfo-0", {"endpoints": endpoints})
+        await newest(tables, lambda table: near(table) == ["10.0.0.1"])
 
 
 async def test_a_service_that_lets_nobody_in_by_mistake_is_told_of_once(at: World, told: list[Any]) -> None:

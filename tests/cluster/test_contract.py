@@ -240,12 +240,20 @@ async def test_our_objects_survive_the_way_there_and_back(cluster: Cluster, name
             "podinfo-1",
             labels={"kubernetes.io/service-name": "podinfo"},
             addressType="IPv4",
-            endpoints=[{"addresses": ["192.0.2.1"], "conditions": {"ready": False}}],
+            endpoints=[
+                {
+                    "addresses": ["192.0.2.1"],
+                    "conditions": {"ready": False},
+                    "zone": "a",
+                    "hints": {"forZones": [{"name": "b"}]},
+                }
+            ],
             ports=[{"name": "http", "port": 4143, "protocol": "TCP"}],
         )
     )
     made = EndpointSlice.from_dict(await cluster.create(ENDPOINT_SLICE, slices.to_dict()))
     assert (made.endpoints, made.ports, made.service) == (slices.endpoints, slices.ports, "podinfo")
+    assert [(one.zone, one.for_zones) for one in made.endpoints] == [("a", ("b",))]
     secret = Secret.from_dict(an(SECRET, namespace, "a", data={"kubeconfig": "aGk="}))
     assert Secret.from_dict(await cluster.create(SECRET, secret.to_dict())).data == {"kubeconfig": b"hi"}
 

@@ -13,7 +13,7 @@ from gateway.buffers import CHUNK, Buffers
 from gateway.frames import DATA_HEADER, Frame, FrameType, put_header
 from gateway.messages import Opening
 from gateway.pump import Early, Ending, Outcome, Pump, PumpLimits
-from gateway.refusals import NotExported, PeerGone, ProtocolViolation, Reason, Refused
+from gateway.refusals import NotExported, PeerGone, PeerUntrusted, ProtocolViolation, Reason, Refused
 from gateway.stream_order import Phase
 from gateway.tunnel import Tunnel
 from tests.support.pairs import Local, local, tunnel_pair
@@ -103,6 +103,29 @@ async def test_both_directions_and_their_ends() -> None:
         assert [outcome.ending for outcome in await one.outcomes()] == [Ending.FINISHED] * 2
         assert client.phase is server.phase is Phase.IDLE
         assert client.usable
+
+
+@pytest.mark.parametrize("closed_by", ["client", "server"])
+@pytest.mark.parametrize("half_closed", [False, True])
+async def test_why_a_tunnel_is_closed_within_a_stream_is_known_at_both_ends(
+    closed_by: str, *, half_closed: bool
+) -> None:
+    """Also where the other end has said its last word: ours is the second then, and no regular end."""
+    async with tunnel_pair(PKI) as (client, server), stream(client, server) as one:
+        await one.application.say(b"word")
+        assert await one.backend.hear(4) == b"word"
+        if half_closed:
+            from_here, to_here = one.application, one.backend
+            if closed_by == "client":
+                from_here, to_here = to_here, from_here
+            from_here.finish()
+            assert await to_here.hear_out() == "end"
+        (client if closed_by == "client" else server).close(PeerUntrusted("its time is over"))
+        ours, theirs = await one.outcomes()
+        if closed_by == "server":
+            ours, theirs = theirs, ours
+    assert ours == Outcome(Ending.TUNNEL_LOST, Reason.UNTRUSTED, "its time is over")
+    assert (theirs.ending, theirs.reason) == (Ending.REMOTE_RESET, Reason.UNTRUSTED)
 
 
 async def test_a_backend_that_is_reset_behind_its_end_is_found_by_the_sweep() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 import socket
+import struct
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -115,6 +116,72 @@ async def test_an_address_that_nobody_may_be_sent_to_is_refused_whatever_leads_t
         await dial(
             [Address(host, somebody.port)], each=PATIENCE, total=PATIENCE, allow_loopback=True, never=never
         )
+
+
+@pytest.mark.parametrize("asked_for", ["10.0.0.9", "podinfo.test"])
+@pytest.mark.parametrize(
+    ("never", "allow_loopback", "why"),
+    [
+        (frozenset[str](), False, "a loopback address"),
+        (frozenset({"127.0.0.1"}), True, "an address of a node or of the API server"),
+    ],
+)
+async def test_where_the_kernel_has_connected_us_is_looked_at_too(
+    monkeypatch: pytest.MonkeyPatch, asked_for: str, never: frozenset[str], *, allow_loopback: bool, why: str
+) -> None:
+    with listening() as forbidden:
+        made = led_to(forbidden, monkeypatch)
+        with pytest.raises(BackendUnreachable) as refusal:
+            await dial(
+                [Address(asked_for, 80)],
+                each=PATIENCE,
+                total=PATIENCE,
+                allow_loopback=allow_loopback,
+                never=never,
+            )
+    assert str(refusal.value) == f"{asked_for}:80: 10.0.0.9 led to 127.0.0.1, which is {why}"
+    assert [wire.closed for wire in made] == [True]
+
+
+async def test_elsewhere_is_no_reason_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    with listening() as somebody:
+        made = led_to(somebody, monkeypatch)
+        assert await dialled(Address("10.0.0.9", somebody.port)) == Address("10.0.0.9", somebody.port)
+    assert len(made) == 1
+
+
+async def test_a_connection_that_is_over_at_once_is_a_failed_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then nobody can say any more where it led."""
+    made: list[Wire] = []
+
+    async def cut_short(address: Address, *, timeout: float) -> Wire:
+        made.append(await connect(address, timeout=timeout))
+        if address.port == short.getsockname()[1]:
+            accepted, _ = short.accept()
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            accepted.close()
+        return made[-1]
+
+    monkeypatch.setattr(dialling, "connect", cut_short)
+    with socket.create_server(("127.0.0.1", 0)) as short, listening("127.0.0.2") as somebody:
+        assert await dialled(Address(*short.getsockname()), somebody) == somebody
+    assert [wire.closed for wire in made] == [True, True]
+
+
+def led_to(address: Address, monkeypatch: pytest.MonkeyPatch) -> list[Wire]:
+    """From now on every connection, and `podinfo.test`, leads there; what is connected is in the list."""
+    made: list[Wire] = []
+
+    async def elsewhere(_: Address, *, timeout: float) -> Wire:
+        made.append(await connect(address, timeout=timeout))
+        return made[-1]
+
+    async def resolved(name: Address) -> tuple[Address, ...]:
+        return (Address("10.0.0.9", name.port),)
+
+    monkeypatch.setattr(dialling, "connect", elsewhere)
+    monkeypatch.setattr(dialling, "resolve", resolved)
+    return made
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,38 @@ def test_a_target_may_listen_on_all_addresses_and_on_a_port_of_the_systems_choic
     assert read_targets(target(listen='"[::1]:7001"')).find(Address("::1", 7001)) is not None
 
 
+def near(text: str, zone: str) -> list[str]:
+    (route,) = read_routes(text, zone=zone).routes.values()
+    assert len(route.backends) == 3
+    return [str(one) for one in route.near]
+
+
+def test_endpoints_in_our_own_zone_are_the_near_ones() -> None:
+    text = export(endpoints='["10.0.0.1:80", "db.internal:80", "10.0.0.3:80"]', zones='["a", "b", "a"]')
+    assert near(text, "a") == ["10.0.0.1:80", "10.0.0.3:80"]
+    assert near(text, "b") == ["db.internal:80"]
+    assert near(text, "c") == near(text, "") == []
+
+
+def test_a_zone_that_is_not_known_is_nobodys_own() -> None:
+    text = export(endpoints='["10.0.0.1:80", "10.0.0.2:80", "10.0.0.3:80"]', zones='["", "a", ""]')
+    assert near(text, "a") == ["10.0.0.2:80"]
+    assert near(text, "") == []
+
+
+@pytest.mark.parametrize(("zones", "count"), [("[]", 0), ('["a"]', 1), ('["a", "b", "c"]', 3)])
+def test_there_is_a_zone_for_each_endpoint(zones: str, count: int) -> None:
+    (line,) = mistakes_in_routes(export(endpoints='["10.0.0.1:80", "10.0.0.2:80"]', zones=zones))
+    each = 'write one for each, "" where it is not known'
+    assert line == f"export 1: zones: {count} for 2 endpoints; {each}"
+
+
+def test_of_endpoints_that_are_wrong_zones_say_nothing() -> None:
+    for endpoints in ('["10.0.0.1"]', "1", ""):
+        (line,) = mistakes_in_routes(export(endpoints=endpoints, zones='["a"]'))
+        assert line.startswith("export 1: endpoints")
+
+
 WRONG = ["true", "1", "1.5", '""', '"x"', "[]", "[1]", "{}", "{ a = 1 }", "1979-05-27", "nan"]
 RIGHT_IN_ROUTES = {
     "allow_identities": ["[]"],
@@ -103,7 +135,8 @@ RIGHT_IN_TARGETS = {"gateways": ["[]"], "port": ["1"], "cluster": ['"x"']}
 
 @pytest.mark.parametrize("value", WRONG)
 @pytest.mark.parametrize(
-    "key", ["service", "port", "endpoints", "allow_identities", "proxy_protocol", "accept_bare_fin"]
+    "key",
+    ["service", "port", "endpoints", "zones", "allow_identities", "proxy_protocol", "accept_bare_fin"],
 )
 def test_a_value_of_the_wrong_kind_in_an_export_is_named(key: str, value: str) -> None:
     text = export(**{key: value})

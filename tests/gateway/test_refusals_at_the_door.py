@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from certs.generation import Generation
+from gateway import dial as dialling
 from gateway import handshake, refusals
 from gateway.handshake_queue import HandshakeThreads
 from gateway.refusals import (
@@ -36,6 +37,7 @@ from gateway.refusals import (
 )
 from gateway.routes import Route, RouteTable
 from gateway.settings import Deadlines, InboundSettings
+from gateway.wire import Wire, connect
 from process.address import Address
 from tests.support.callers import calling
 from tests.support.gateways import open_inbound
@@ -257,19 +259,68 @@ async def test_a_backends_reset_has_its_reason_in_the_frame_the_log_and_the_metr
     assert registry.get_sample_value("tcp_close_total", labels) == 1
 
 
-async def test_a_backend_at_an_address_of_the_cluster_itself_gets_nothing() -> None:
-    """Whatever put it into the routes."""
-    registry = CollectorRegistry()
+HERE = frozenset({"127.0.0.1"})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("listed", [False, True])
+async def test_a_backend_at_an_address_of_the_cluster_itself_gets_nothing(host: str, *, listed: bool) -> None:
+    """Whatever led there: an address of the routes, or a name that they have."""
     with closing(Backends()) as backends:
-        route = Route(SERVICE, PORT, (backends.address,), never=frozenset({backends.address.host}))
-        routes = RouteTable.of([route], allow_loopback=True)
+        route = Route(SERVICE, PORT, (Address(host, backends.address.port),), listed=listed)
+        # A listed Service may be at a node, which is in the first alone.
+        never, never_listed = (HERE | {"::1"}, frozenset({"::1"})) if not listed else (frozenset(), HERE)
+        table = RouteTable.of([route], allow_loopback=True, never=never, never_listed=never_listed)
+        await no_way_to_it(
+            table, "127.0.0.1 is an address of a node or of the API server", "::1 is an address"
+        )
+        with pytest.raises(BlockingIOError):
+            backends.sock.accept()
+
+
+async def test_a_service_that_is_listed_may_be_at_a_node() -> None:
+    with closing(Backends()) as backends:
+        route = Route(SERVICE, PORT, (backends.address,), listed=True)
+        table = RouteTable.of([route], allow_loopback=True, never=HERE)
+        async with asyncio.timeout(PATIENCE), open_inbound(PKI, routes=table) as (_, listener):
+            peer = await Tunnelled.to(listener.address, context(PKI, CLIENT, alpn=("jackstay/1",)), IDENTITY)
+            await peer.open()
+            (await backends.accept()).sock.close()
+            peer.sock.close()
+
+
+@pytest.mark.parametrize("allow_loopback", [False, True])
+async def test_a_backend_that_leads_to_a_forbidden_address_once_connected_is_cut(
+    monkeypatch: pytest.MonkeyPatch, *, allow_loopback: bool
+) -> None:
+    """As a program at the socket may do; without a cluster there are the ranges alone to be held against."""
+    with closing(Backends()) as backends:
+
+        async def elsewhere(_: Address, *, timeout: float) -> Wire:
+            return await connect(backends.address, timeout=timeout)
+
+        monkeypatch.setattr(dialling, "connect", elsewhere)
+        route = Route(SERVICE, PORT, (Address("10.0.0.9", 80),))
+        never = HERE if allow_loopback else frozenset[str]()
+        table = RouteTable.of([route], allow_loopback=allow_loopback, never=never)
+        await no_way_to_it(table, "10.0.0.9 led to 127.0.0.1, which is a")
+        with (await backends.accept()).sock as cut, pytest.raises(ConnectionResetError):
+            cut.recv(1)
+
+
+async def no_way_to_it(routes: RouteTable, *because: str) -> None:
+    """A peer that asks is refused, and a line in the log says why, and it is counted."""
+    registry = CollectorRegistry()
+    with capture_logs() as lines:
         async with (
             asyncio.timeout(PATIENCE),
             open_inbound(PKI, routes=routes, registry=registry) as (_, listener),
         ):
             seen = await refused(listener.address)
-        with pytest.raises(BlockingIOError):
-            backends.sock.accept()
+            await until(lambda: reasons(lines, seen), "the line")
     assert seen.heard == "backend_unreachable"
+    (closed,) = [line for line in lines if line["event"] == seen.event]
+    assert closed["reason"] == "backend_unreachable"
+    assert any(one in closed["message"] for one in because), closed
     counted = {"direction": "inbound", "reason": "backend_unreachable"}
     assert registry.get_sample_value("jackstay_refused_total", counted) == 1

@@ -1,11 +1,11 @@
 """A peer is as good as its certificate now: once it is not, nothing new begins, and soon all has ended."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, MutableMapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -22,7 +22,7 @@ from gateway.settings import InboundSettings, OutboundSettings, PoolSettings
 from gateway.trust import Trust
 from tests.support.both_ends import BothEnds, both_ends, echoes, until
 from tests.support.linkerd_gateway import LinkerdGateway
-from tests.support.pairs import CLIENT, GATEWAY, local
+from tests.support.pairs import CLIENT, GATEWAY, Local, local
 from tests.support.pki import Pki
 from tests.support.tls_peer import LINKERD
 
@@ -151,16 +151,33 @@ async def test_what_runs_goes_on_for_a_while_and_nothing_new_begins(end: End, wh
 async def test_what_runs_for_too_long_is_ended(end: End, why: str) -> None:
     with capture_logs() as lines:
         async with ends_of(end, overrun=0.05) as (ends, trust, clock):
-            await ends_what_runs(ends, trust, clock, end, why)
-    direction = "inbound" if end == "gateway" else "outbound"
-    ours = [line for line in lines if line["event"] == "connection.closed" and line["direction"] == direction]
-    assert [line["reason"] for line in ours] == ["untrusted"]
-    assert "the peer's certificate has ended" in ours[0]["message"] or "anchors" in ours[0]["message"]
+            running = await ends.call()
+            await echoes(running, b"one")
+            await ends_what_runs(running, ends, trust, clock, end, why)
+    one, other = ("inbound", "outbound") if end == "gateway" else ("outbound", "inbound")
+    endings = closed_for(lines, ends)
+    assert endings == {one: ("tunnel_lost", "untrusted"), other: ("remote_reset", "untrusted")}
+    (ours,) = [x for x in lines if x["event"] == "connection.closed" and x["direction"] == one]
+    assert "the peer's certificate has ended" in ours["message"] or "anchors" in ours["message"]
 
 
-async def ends_what_runs(ends: BothEnds, trust: Trust, clock: Clock, end: End, why: str) -> None:
-    running = await ends.call()
-    await echoes(running, b"one")
+def closed_for(lines: list[MutableMapping[str, Any]], ends: BothEnds) -> dict[str, tuple[str, str]]:
+    """How the one stream ended at each end, and why, as the log says it; it is counted for that too."""
+    found = {
+        line["direction"]: (line["ending"], line["reason"])
+        for line in lines
+        if line["event"] == "connection.closed"
+    }
+    for direction, (_, reason) in found.items():
+        side = {"peer": "src" if direction == "inbound" else "dst", "tls": "true"}
+        labels = {"direction": direction, **side, "errno": reason}
+        assert ends.registries[direction].get_sample_value("tcp_close_total", labels) == 1
+    return found
+
+
+async def ends_what_runs(
+    running: Local, ends: BothEnds, trust: Trust, clock: Clock, end: End, why: str
+) -> None:
     if why == "anchors":
         change_anchors(ends, end, NEW)
     else:

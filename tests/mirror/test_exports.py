@@ -134,7 +134,8 @@ def test_what_is_not_ready_is_no_backend_and_nobody_is_told() -> None:
 
 def test_of_a_service_that_is_not_exported_nothing_is_told() -> None:
     found = all_exports(service(exported=False), part(pod("192.0.2.1")), forbidden=CLUSTER)
-    assert found == Exports(RouteTable.of([]), {})
+    assert not found.routes.routes
+    assert not found.refused
 
 
 def test_an_address_is_told_once_whatever_the_number_of_ports() -> None:
@@ -276,10 +277,11 @@ def test_where_all_pods_say_whom_they_are_meant_for_that_counts(
     assert [one.host for one in found.near] == near
 
 
-def test_a_route_carries_the_addresses_that_nothing_may_lead_it_to() -> None:
+def test_the_routes_come_with_the_addresses_that_nothing_may_lead_them_to() -> None:
     def never(**more: Any) -> frozenset[str]:
-        (route,) = exported(service(), part(pod()), forbidden=CLUSTER, **more).routes.values()
-        return route.never
+        table = exported(service(), part(pod()), forbidden=CLUSTER, **more)
+        (route,) = table.routes.values()
+        return table.never_of(route)
 
     assert never() == CLUSTER.nodes | CLUSTER.api_server
     assert never(listed=frozenset({Key("test", "podinfo")})) == CLUSTER.api_server

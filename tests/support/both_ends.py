@@ -43,6 +43,8 @@ class BothEnds:
     target: Target
     at_gateway: Current[Generation]
     at_client: Current[Generation]
+    registries: dict[str, CollectorRegistry]
+    """What each end counts, by its direction."""
     applications: list[Local] = field(default_factory=list)
     serving: list[asyncio.Task[None]] = field(default_factory=list)
 
@@ -81,6 +83,7 @@ async def both_ends(
     """No tunnel is made ahead unless *outbound_settings* say so."""
     pki = pki or Pki.make()
     at_gateway, at_client = Current(pki.generation(GATEWAY)), Current(pki.generation(CLIENT))
+    registries = {direction: CollectorRegistry() for direction in ("inbound", "outbound")}
     async with AsyncExitStack() as stack:
         one = await stack.enter_async_context(backend(echo))
         route = Route(SERVICE, PORT, (Address.parse(one.address),))
@@ -92,7 +95,7 @@ async def both_ends(
             routes=Current(RouteTable.of([route], allow_loopback=True)),
             threads=threads,
             lingering=lingering,
-            metrics=DataPathMetrics(CollectorRegistry(), "inbound"),
+            metrics=DataPathMetrics(registries["inbound"], "inbound"),
         )
         listener = await stack.enter_async_context(
             Listener(
@@ -109,12 +112,12 @@ async def both_ends(
                 generation=at_client,
                 threads=threads,
                 lingering=lingering,
-                metrics=DataPathMetrics(CollectorRegistry(), "outbound"),
+                metrics=DataPathMetrics(registries["outbound"], "outbound"),
             )
         )
         target = Target(SERVICE, PORT, (listener.address,), pki.identity(GATEWAY).dns_name)
         outbound.follow({target})
-        ends = BothEnds(pki, inbound, outbound, target, at_gateway, at_client)
+        ends = BothEnds(pki, inbound, outbound, target, at_gateway, at_client, registries)
         try:
             yield ends
         finally:
