@@ -5,12 +5,9 @@ It is the same for all, frames around the payload or not, and looks at every byt
 """
 
 import ssl
-import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 
-from benchmarks.load import Outcome, connect
+from benchmarks.load import Outcome, connect, in_parts
 from benchmarks.payload import CHUNK, DOWNLOAD, UPLOAD, bulk_request, pattern
 from benchmarks.samples import Meter, Sample, Sizes, sample
 from benchmarks.site import Door, Site, Way
@@ -79,23 +76,13 @@ def _bulk(
     at_once: int,
     one: Callable[[Stream, int], bool],
 ) -> Outcome:
-    part = size // at_once
-
-    def run(_: int) -> bool:
-        with (
-            suppress(OSError, EOFError),
-            connect(door.place) as sock,
-            context.wrap_socket(sock, server_hostname=name) as tls,
-        ):
+    def run(part: int) -> bool:
+        with connect(door.place) as sock, context.wrap_socket(sock, server_hostname=name) as tls:
             right = one(Stream(tls, door), part)
             tls.sendall(door.last)
             return right
-        return False
 
-    started = time.monotonic()
-    with ThreadPoolExecutor(at_once) as threads:
-        good = sum(threads.map(run, range(at_once)))
-    return Outcome(good * part, at_once - good, time.monotonic() - started)
+    return in_parts(size, at_once, run)
 
 
 def door_download(way: Way, site: Site, sizes: Sizes) -> Sample:

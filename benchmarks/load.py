@@ -161,16 +161,25 @@ def upload(place: Place, size: int, *, at_once: int) -> Outcome:
 
 
 def _bulk(place: Place, size: int, at_once: int, one: Callable[[socket.socket, int], bool]) -> Outcome:
+    def run(part: int) -> bool:
+        with connect(place) as sock:
+            return one(sock, part)
+
+    return in_parts(size, at_once, run)
+
+
+def in_parts(size: int, at_once: int, run: Callable[[int], bool]) -> Outcome:
+    """*size* bytes in *at_once* parts at a time, each by *run*; what raises OSError or EOFError is wrong."""
     part = size // at_once
 
-    def run(_: int) -> bool:
-        with suppress(OSError, EOFError), connect(place) as sock:
-            return one(sock, part)
+    def right(_: int) -> bool:
+        with suppress(OSError, EOFError):
+            return run(part)
         return False
 
     started = time.monotonic()
     with ThreadPoolExecutor(at_once) as threads:
-        good = sum(threads.map(run, range(at_once)))
+        good = sum(threads.map(right, range(at_once)))
     return Outcome(good * part, at_once - good, time.monotonic() - started)
 
 

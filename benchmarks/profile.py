@@ -1,10 +1,10 @@
 """`python -m benchmarks profile`: where our gateway's end spends its time in a scenario, by `perf`."""
 
+import os
 import re
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +18,6 @@ from benchmarks.settings import prepared
 from benchmarks.site import site
 
 HOW_TO = "perf is not here, without which there is no profile; to have it: apt-get install linux-perf"
-_ATTACHED = 0.5
-"""Seconds that perf may take to begin."""
 
 _OWNERS = (
     ("kernel", r"\[kernel|\[vdso\]|\[unknown\]$"),
@@ -54,8 +52,20 @@ def profile(scenarios: Sequence[Scenario], sizes: Sizes) -> bool:
 @contextmanager
 def _recorded(pids: Sequence[int], data: Path) -> Iterator[None]:
     argv = [located("perf") or "perf", "record", "--quiet", "--freq", "999", "--output", str(data)]
-    with subprocess.Popen([*argv, "--pid", ",".join(map(str, pids))]) as perf:
-        time.sleep(_ATTACHED)
+    heard, told = os.pipe()
+    answer, answers = os.pipe()
+    control = ["--control", f"fd:{heard},{answers}"]  # it answers once it records
+    with (
+        os.fdopen(told, "wb", buffering=0) as commands,
+        os.fdopen(answer, "rb") as said,
+        subprocess.Popen(
+            [*argv, *control, "--pid", ",".join(map(str, pids))], pass_fds=(heard, answers)
+        ) as perf,
+    ):
+        os.close(heard)
+        os.close(answers)
+        commands.write(b"ping\n")
+        said.readline()  # nothing if it could not begin: then its report is empty
         try:
             yield
         finally:
