@@ -3,7 +3,7 @@ What is looked at again and again: how late the loop is, and whether somebody ha
 
 A socket that is not read is blind to its peer's reset: a receiver that has no room keeps the sender's
 socket paused, and one whose direction has ended is not read any more. So every few seconds the kernel
-is asked for the state of those.
+is asked for the state of those. It is asked then, too, whose window is shut: who pauses is not gone.
 """
 
 import asyncio
@@ -51,7 +51,8 @@ def waited_for_cpu() -> float:
 
 
 def sweep(running: Iterable[Entry]) -> None:
-    """Have those whose other side is gone find out."""
+    """Have those whose other side is gone find out, and give those time who only read slowly."""
     for entry in list(running):
         if entry.pump is not None:
             entry.pump.look_for_the_gone()
+            entry.pump.bear_with_readers()

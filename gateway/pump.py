@@ -272,6 +272,11 @@ class Pump:
             else:
                 self._carrier.resume()
 
+    def bear_with_readers(self) -> None:
+        """A reader that takes nothing for now, here or there, is not one that is gone."""
+        self._wire.bear_with_reader()
+        self._carrier.wire.bear_with_reader()
+
     # The local side.
 
     def _readable(self) -> None:

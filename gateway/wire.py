@@ -21,6 +21,11 @@ from process.address import Address
 
 _TCP_NOTSENT_LOWAT = 25  # linux/tcp.h; the socket module has no name for it
 _TCP_CLOSE = 7  # linux/tcp_states.h
+_INFO_UNACKED = slice(24, 28)  # linux/tcp.h, struct tcp_info
+_INFO_NOT_SENT = slice(144, 148)
+_NOTHING = bytes(4)
+_SILENCE = 30_000  # milliseconds until a peer that confirms nothing is given up
+_LOOK = 5.0  # seconds between two looks at whether a reader takes something
 _MOST_SLICES = 1024  # of one sendmsg: IOV_MAX (linux/uio.h)
 _LINGER_RESET = struct.pack("ii", 1, 0)
 _OPTIONS = (
@@ -29,7 +34,7 @@ _OPTIONS = (
     (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 15),
     (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, 5),
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
-    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000),  # milliseconds
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _SILENCE),
     (socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, 128 * 1024),
 )
 
@@ -63,6 +68,7 @@ class Wire:
         "_on_drained",
         "_on_held",
         "_on_readable",
+        "_patient",
         "_reading",
         "_send",
         "_sock",
@@ -83,6 +89,7 @@ class Wire:
         self._held_bytes = 0
         self._finish_when_sent = False
         self._reading = False
+        self._patient = False
         self._on_readable: Callable[[], None] = _ignore
         self._on_drained: Callable[[], None] = _ignore
         self._on_held: Callable[[int], None] = _uncounted
@@ -126,6 +133,26 @@ class Wire:
         if self._fd < 0 or self._reading:
             return False
         return self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _TCP_CLOSE
+
+    def bear_with_reader(self) -> None:
+        """
+        For whoever looks every few seconds: do not take a reader that pauses for a peer that is gone.
+
+        TCP_USER_TIMEOUT runs on while the other end confirms all that is sent and has no room for more
+        (Linux 5.11 and later): after 30 s it cut whoever may be slow for minutes. So it is off while the
+        window is shut; the kernel's probes still notice who does not answer them (tcp_retries2).
+        """
+        if self._fd >= 0 and (patient := self._window_is_shut()) != self._patient:
+            self._patient = patient
+            with contextlib.suppress(OSError):  # it is over; reading will say so
+                self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0 if patient else _SILENCE)
+
+    def _window_is_shut(self) -> bool:
+        """Whether nothing is on its way although there are bytes to send."""
+        if not self.unacknowledged:
+            return False
+        info = self._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _INFO_NOT_SENT.stop)
+        return info[_INFO_UNACKED] == _NOTHING != info[_INFO_NOT_SENT]
 
     # Callbacks: for the pump.
 
@@ -285,16 +312,24 @@ class Wire:
         if reset:
             self.reset()
         else:
+            with contextlib.suppress(
+                OSError
+            ):  # without us the kernel has its own patience (tcp_orphan_retries)
+                self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 0)
             self.close()
 
     async def _taken(self, patience: float) -> None:
         """Wait until the kernel has taken what is held. Raises TimeoutError without progress."""
-        before = None
-        while self._held and self._held_bytes != before:
+        before, quiet = None, 0.0
+        while self._held and quiet < patience:
+            self.bear_with_reader()
+            quiet = 0.0 if self._held_bytes != before else quiet
             before = self._held_bytes
+            look = min(_LOOK, patience - quiet)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(patience):
+                async with asyncio.timeout(look):
                     await self._until_drained()
+            quiet += look
         if self._held:
             raise TimeoutError
 

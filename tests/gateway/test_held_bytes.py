@@ -7,7 +7,8 @@ import pytest
 from gateway.buffers import CHUNK, LATE, SMALL_CHUNK, Buffers
 from gateway.refusals import OverLimit
 from gateway.settings import InboundSettings
-from tests.support.both_ends import both_ends, echoes, until
+from tests.support.both_ends import both_ends, echoes
+from tests.support.pairs import Local
 
 
 def test_reads_are_small_above_half_of_what_may_be_held_and_regular_again_below() -> None:
@@ -38,6 +39,17 @@ def test_no_newcomer_above_what_may_be_held() -> None:
         buffers.check()
 
 
+async def is_refused(newcomer: Local) -> bool:
+    """Whether it is reset rather than answered."""
+    await newcomer.say(b"?")
+    try:
+        assert await newcomer.hear(1) == b"?"
+    except ConnectionResetError:
+        return True
+    newcomer.break_off()
+    return False
+
+
 async def test_a_reader_that_takes_nothing_costs_newcomers_their_stream_and_nobody_a_byte() -> None:
     bulk = bytes(range(256)) * 4 * 4096 * 16  # more than all sockets on the way take
     async with asyncio.timeout(60), both_ends(inbound_settings=InboundSettings(most_held_bytes=1)) as ends:
@@ -45,10 +57,8 @@ async def test_a_reader_that_takes_nothing_costs_newcomers_their_stream_and_nobo
         await echoes(other, b"here before")
         greedy = await ends.call()
         saying = asyncio.create_task(greedy.say(bulk))
-        await until(lambda: ends.inbound._buffers.held > 0)
-        late = await ends.call()
-        await late.say(b"?")
-        assert await late.hear_out() == "reset"
+        while not await is_refused(await ends.call()):
+            pass  # what is on its way can be held for a moment and be gone again
         await echoes(other, b"not harmed")
         heard = await greedy.hear(len(bulk))
         await saying

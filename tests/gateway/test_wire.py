@@ -95,6 +95,39 @@ async def test_nobody_waits_for_what_a_connection_that_is_over_will_not_confirm(
     assert wire.closed
 
 
+async def test_a_reader_that_pauses_is_not_taken_for_one_that_is_gone() -> None:
+    (cut_reader, cut), (reader, wire) = [await wire_with_bulk() for _ in range(2)]
+    for one in (cut, wire):
+        await until(lambda one=one: one._window_is_shut(), "the window to shut")
+        one._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 500)  # 30,000 as a rule
+    wire.bear_with_reader()
+    await until(lambda: cut.gone_unseen, "the kernel to cut who is not borne with")
+    assert not wire.gone_unseen
+    wire.finish()
+    assert await reader.hear_out() == "end"
+    assert bytes(reader.heard) == BULK
+    wire.bear_with_reader()
+    assert wire._sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
+    for one in (cut, wire):
+        one.close()
+    for local_end in (cut_reader, reader):
+        local_end.sock.close()
+
+
+async def test_a_wire_that_ends_leaves_a_slow_reader_the_time_it_has_had() -> None:
+    reader, wire = await wire_with_bulk()
+    looked_at = wire._sock.dup()
+    async with Lingering() as lingering:
+        lingering.close(wire)
+        await until(
+            lambda: looked_at.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 0, "patience"
+        )
+        looked_at.close()
+        assert await reader.hear_out() == "end"
+    assert bytes(reader.heard) == BULK
+    reader.sock.close()
+
+
 async def test_a_reset_comes_behind_the_data() -> None:
     reader, wire = await wire_with_bulk()
     async with Lingering() as lingering:
