@@ -11,12 +11,11 @@ import structlog
 
 from certs.credentials import Credentials, InvalidCredentials
 from certs.generation import Generation, load
+from certs.source import Told
 from certs.trust_bundle import InvalidTrustBundle
 from process.files import changes
 
 log = structlog.get_logger()
-
-Told = Callable[[Generation | None], None]
 
 _WARN_EVERY = 600.0
 _AGAIN_EVERY = 10.0

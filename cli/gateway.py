@@ -9,10 +9,8 @@ from typing import Annotated
 import typer
 from prometheus_client import CollectorRegistry
 
-from certs.credentials import InvalidCredentials
-from certs.files import CertificateFiles
-from certs.trust_bundle import InvalidTrustBundle
 from cli import limits, options
+from cli.certificates import certificate_source
 from cli.cluster_source import OwnCluster, follow_routes
 from cli.errors import CliError, explained
 from cluster.metadata import Key
@@ -133,10 +131,9 @@ def command(
             "with --routes no cluster is asked: --kubeconfig and --context would have no effect",
             hint="Name either the file or the cluster.",
         )
-    with explained(InvalidCredentials, InvalidTrustBundle):
-        certificates = CertificateFiles(
-            certificate, key, trust_anchors, alpn=(frames.ALPN, transport_header.ALPN)
-        )
+    certificates = certificate_source(
+        certificate, key, trust_anchors, alpn=(frames.ALPN, transport_header.ALPN)
+    )
     delay = drain_delay if drain_delay is not None else (0.0 if routes else 8.0)
     settings = InboundSettings(
         cluster=cluster_name,

@@ -9,10 +9,9 @@ import structlog
 import typer
 from prometheus_client import CollectorRegistry
 
-from certs.credentials import InvalidCredentials
-from certs.files import CertificateFiles
-from certs.trust_bundle import InvalidTrustBundle
+from certs.source import CertificateSource
 from cli import options
+from cli.certificates import certificate_source
 from cli.errors import explained
 from cluster.access import Access
 from cluster.client import Cluster
@@ -35,7 +34,7 @@ log = structlog.get_logger()
 _LISTED = "listed"
 
 
-def _probe(certificates: CertificateFiles) -> Probe:
+def _probe(certificates: CertificateSource) -> Probe:
     """Asks gateways over mutual TLS, with the certificate as it is then."""
 
     async def ask(address: Address, identity: str, *, timeout: float) -> float:
@@ -48,7 +47,7 @@ def _probe(certificates: CertificateFiles) -> Probe:
 
 
 async def serve(
-    access: Access, settings: Settings, certificates: CertificateFiles, admin: Address, stopping: Stopping
+    access: Access, settings: Settings, certificates: CertificateSource, admin: Address, stopping: Stopping
 ) -> int:
     """Mirror until *stopping*. Errors of clusters are waited out, not raised."""
     registry = CollectorRegistry()
@@ -65,7 +64,7 @@ async def serve(
 
 @asynccontextmanager
 async def _running(
-    controller: Controller, certificates: CertificateFiles
+    controller: Controller, certificates: CertificateSource
 ) -> AsyncIterator[asyncio.TaskGroup]:
     """The work of the process, for as long as the block lasts."""
     async with asyncio.TaskGroup() as tasks:
@@ -116,8 +115,7 @@ def command(
     Example:  jackstay mirror --context west -n jackstay --admin 127.0.0.1:9992 \
                   --certificate mirror.crt --key mirror.key --trust-anchors root.crt
     """
-    with explained(InvalidCredentials, InvalidTrustBundle):
-        certificates = CertificateFiles(certificate, key, trust_anchors, alpn=(ALPN,))
+    certificates = certificate_source(certificate, key, trust_anchors, alpn=(ALPN,))
     with explained(RefusedKubeconfig, OSError):
         access = local(kubeconfig, context)
     settings = Settings(

@@ -9,10 +9,8 @@ from typing import Annotated
 import typer
 from prometheus_client import CollectorRegistry
 
-from certs.credentials import InvalidCredentials
-from certs.files import CertificateFiles
-from certs.trust_bundle import InvalidTrustBundle
 from cli import limits, options
+from cli.certificates import certificate_source
 from cli.cluster_source import OwnCluster, follow_targets
 from cli.errors import CliError, explained
 from gateway import frames, transport_header
@@ -85,10 +83,9 @@ def command(
             "with --targets no cluster is asked: --kubeconfig and --context would have no effect",
             hint="Name either the file or, with --mode cluster-ip, the cluster.",
         )
-    with explained(InvalidCredentials, InvalidTrustBundle):
-        certificates = CertificateFiles(
-            certificate, key, trust_anchors, alpn=(frames.ALPN, transport_header.ALPN)
-        )
+    certificates = certificate_source(
+        certificate, key, trust_anchors, alpn=(frames.ALPN, transport_header.ALPN)
+    )
     settings = OutboundSettings(
         allow_loopback=allow_loopback or targets is not None,
         pool=PoolSettings(**limits.chosen(limits.OUTBOUND, chosen, "pool")),

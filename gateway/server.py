@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from certs.files import CertificateFiles
+from certs.source import CertificateSource
 from gateway.current import Current
 from gateway.doors import Doors
 from gateway.handshake_queue import HandshakeThreads
@@ -66,7 +66,7 @@ class OneInbound:
 async def one_inbound(
     sock: socket.socket,
     settings: InboundSettings,
-    certificates: CertificateFiles,
+    certificates: CertificateSource,
     routes: Current[RouteTable],
     metrics: DataPathMetrics,
     share: Share | None = None,
@@ -106,7 +106,7 @@ async def one_inbound(
 async def inbound_server(
     listening: Listening,
     settings: InboundSettings,
-    certificates: CertificateFiles,
+    certificates: CertificateSource,
     routes: Current[RouteTable],
     readiness: Readiness,
     metrics: DataPathMetrics,
@@ -143,7 +143,7 @@ async def inbound_server(
 async def outbound_server(
     admin: Address,
     settings: OutboundSettings,
-    certificates: CertificateFiles,
+    certificates: CertificateSource,
     readiness: Readiness,
     metrics: DataPathMetrics,
     registry: CollectorRegistry,
@@ -190,7 +190,7 @@ async def outbound_server(
 
 
 def _announcing(
-    doors: Doors, admin: Address, certificates: CertificateFiles, *, strict: bool
+    doors: Doors, admin: Address, certificates: CertificateSource, *, strict: bool
 ) -> Callable[[TargetTable], Awaitable[None]]:
     """Follow a table; after the first one the proxy says that it is ready."""
     said = False

@@ -19,7 +19,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge
 
-from certs.files import CertificateFiles
+from certs.source import CertificateSource
 from gateway.current import Current
 from gateway.listener import listening_socket
 from gateway.metrics import DataPathMetrics
@@ -156,7 +156,7 @@ async def _answering_for_all(
 async def inbound_worker(
     inherited: Inherited,
     settings: InboundSettings,
-    certificates: CertificateFiles,
+    certificates: CertificateSource,
     routes: Current[RouteTable],
     readiness: Readiness,
     metrics: DataPathMetrics,
