@@ -33,7 +33,7 @@ async def said(directory: Path, *arguments: str) -> tuple[int, str]:
         cwd=HOUSE,
         env={"PATH": "/usr/bin:/bin", "HOME": str(directory), "COLUMNS": "200"},
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         _, errors = await process.communicate()
     lines = [line for line in errors.decode().splitlines() if not line.startswith("{")]
     return process.returncode or 0, "\n".join(lines)
