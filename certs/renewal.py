@@ -144,11 +144,11 @@ class RenewedCertificate:
 
     async def _renewed(self, told: Told) -> float:
         """Ask once; how many seconds the next time is away."""
+        bundle = self._bundle
         try:
-            credentials = await issued(
-                self._server, self._identity, self._own_token(), self._bundle, now=self._now
-            )
-            fitness.check(credentials, self._bundle, at=self._now())  # other anchors may be there meanwhile
+            credentials = await issued(self._server, self._identity, self._own_token(), bundle, now=self._now)
+            if bundle is not self._bundle:  # the anchors have changed meanwhile
+                fitness.check(credentials, self._bundle, at=self._now())
         except (InvalidToken, NotIssued, InvalidCredentials) as error:
             return self._failed(error, told)
         self._failures = 0

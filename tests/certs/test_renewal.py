@@ -274,6 +274,29 @@ async def test_anchors_that_do_not_vouch_for_us_wait_for_a_certificate_under_the
     assert proxy.generations[1].bundle == OTHER.bundle
 
 
+async def test_a_certificate_under_anchors_that_were_replaced_meanwhile_is_not_taken(tmp_path: Path) -> None:
+    asked = 0
+
+    async def slow(request: web.Request) -> web.Response:
+        nonlocal asked
+        asked += 1
+        key = read_request(json.loads(await request.read())["csr"].encode(), PKI.identity("web.test"))
+        if asked == 2:
+            proxy.anchors.write_bytes(OTHER.anchors_pem)
+            await until(lambda: proxy.refusals == 1, "the change to be seen")
+        return web.json_response({"chain": PKI.signed("web.test", key).decode()})
+
+    async with identity_service(PKI, instead=slow) as service:
+        proxy = Proxy(tmp_path, service.server.address)
+        async with proxy.following() as said:
+            await proxy.source.first()
+            before = proxy.source.generation()
+            proxy.source.renew()
+            await until(lambda: proxy.refusals > 1, "the verdict")
+            assert proxy.source.generation() is before
+        assert "signed by another" in lines(said, "certificate.not_renewed")[0]["error"]
+
+
 async def test_broken_anchors_are_not_taken_and_said_once(tmp_path: Path, service: Service) -> None:
     proxy = Proxy(tmp_path, service.server.address)
     async with proxy.following() as said:
