@@ -197,6 +197,10 @@ async def test_who_has_no_certificate_yet_lives_and_is_not_ready_and_goes_on_whe
             assert await asked(admin, "GET", "/ready") == (200, "ready\n")
             assert len(running.events("certificate.awaited")) == 1, "once for each reason"
             assert await metric(admin, "identity_cert_expiration_timestamp_seconds")
+        for running, port in waiting:
+            assert await asked(f"{site.host}:{port}", "POST", "/renew") == (202, "renewing\n")
+            await running.logged("certificate.loaded", generation=2)
+            assert await metric(f"{site.host}:{port}", "identity_cert_refreshes_total", result="ok") == 2
         await Application(site.host).is_served()
         assert (await asked(f"{site.host}:4191", "GET", "/ready"))[0] == 200
 
