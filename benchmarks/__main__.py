@@ -4,6 +4,7 @@
     python -m benchmarks quick [--only WORD] [--results DIRECTORY]
     python -m benchmarks plot [JSON...]
     python -m benchmarks profile [--only WORD]
+    python -m benchmarks renewal [--proxies N] [--results DIRECTORY]
 """
 
 import argparse
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import renewal
 from benchmarks.direct import DIRECT
 from benchmarks.held import bounded, descriptors
 from benchmarks.machine import described
@@ -40,6 +42,8 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     if given.command == "profile":
         return 0 if profile(chosen(given.only, full=True), FULL) else 1
+    if given.command == "renewal":
+        return renewal.measure(given.proxies, given.results)
     return _measure(given.command, given.only, given.results)
 
 
@@ -76,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     shares = commands.add_parser("profile", help="where our gateway's end spends its time, by perf")
     shares.add_argument("--only", default="", metavar="WORD", help="only scenarios whose name contains it")
+    renewing = commands.add_parser("renewal", help="certificates of many proxies, renewed at once")
+    renewing.add_argument("--proxies", type=int, default=1000, metavar="N", help="how many")
+    renewing.add_argument("--results", type=Path, default=RESULTS, metavar="DIRECTORY", help="where to write")
     return parser
 
 

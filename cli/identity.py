@@ -112,6 +112,8 @@ def command(
     --issuer-certificate issuer.crt --issuer-key issuer.key \
     --certificate identity.crt --key identity.key
     """
+    assert certificate is not None, "typer asks for what has no default"
+    assert key is not None
     with explained(InvalidCredentials, InvalidTrustBundle):
         own, bundle = load_fit(certificate, key, trust_anchors, at=datetime.now(UTC))
     settings = Settings(namespace, trust_domain)

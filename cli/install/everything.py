@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from cli.install import parts, rights
+from cli.install.origin import is_issued, tls_name
 from cli.install.wanted import Wanted
 from cli.manifests import GATEWAY, MIRROR, Manifest, gateway_service, manifest
 from cluster.crds import link_definition, traffic_split_definition
@@ -41,8 +42,8 @@ def missing_secrets(wanted: Wanted) -> Iterator[str]:
         (GATEWAY, wanted.gateway, wanted.gateway_tls),
         (MIRROR, wanted.mirror, wanted.mirror_tls),
     ):
-        if needed and shown is None:
+        if needed and shown is None and not is_issued(wanted, part):
             yield (
-                f"kubectl -n {wanted.namespace} create secret tls {parts.tls_name(part)} "
+                f"kubectl -n {wanted.namespace} create secret tls {tls_name(part)} "
                 f"--cert {part}.crt --key {part}.key    # of {wanted.identity(part)}"
             )

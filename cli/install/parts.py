@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cli.install.origin import origin, tls_name
 from cli.install.wanted import Shown, Wanted
 from cli.manifests import (
     GATEWAY,
@@ -18,7 +19,6 @@ from cluster.kinds import CONFIG_MAP, DEPLOYMENT, SECRET
 ADMIN_PORT = 9990
 TRUST_BUNDLE = "jackstay-trust-bundle"
 BUNDLE_KEY = "ca-bundle.crt"
-TLS_DIRECTORY = "/var/run/jackstay/tls"
 TRUST_DIRECTORY = "/var/run/jackstay/trust"
 USER = 2102
 """As in the Dockerfile."""
@@ -50,11 +50,6 @@ def tls_secret(part: str, namespace: str, shown: Shown) -> Manifest:
         type="kubernetes.io/tls",
         data=shown.data,
     )
-
-
-def tls_name(part: str) -> str:
-    """The Secret that holds the credentials of *part*."""
-    return f"{part}-tls"
 
 
 def gateway(wanted: Wanted) -> Manifest:
@@ -89,6 +84,7 @@ def _deployment(
     requests: Mapping[str, str],
 ) -> Manifest:
     labels = part_labels(part)
+    certificate = origin(wanted, part)
     container = {
         "name": part.removeprefix("jackstay-"),
         "image": wanted.image,
@@ -96,8 +92,7 @@ def _deployment(
         "args": [
             *arguments,
             *("--admin", f":{ADMIN_PORT}"),
-            *("--certificate", f"{TLS_DIRECTORY}/tls.crt"),
-            *("--key", f"{TLS_DIRECTORY}/tls.key"),
+            *certificate.arguments,
             *("--trust-anchors", f"{TRUST_DIRECTORY}/{BUNDLE_KEY}"),
             *("--namespace", wanted.namespace),
             *("--cluster-domain", wanted.cluster_domain),
@@ -127,7 +122,7 @@ def _deployment(
             "readOnlyRootFilesystem": True,
         },
         "volumeMounts": [
-            {"name": "tls", "mountPath": TLS_DIRECTORY, "readOnly": True},
+            certificate.mount,
             {"name": "trust", "mountPath": TRUST_DIRECTORY, "readOnly": True},
         ],
     }
@@ -152,7 +147,7 @@ def _deployment(
         ],
         "containers": [container],
         "volumes": [
-            {"name": "tls", "secret": {"secretName": tls_name(part), "defaultMode": 0o440}},
+            certificate.volume,
             {"name": "trust", "configMap": {"name": TRUST_BUNDLE}},
         ],
     }

@@ -60,8 +60,10 @@ class Wanted:
     """Whether services of others are to be used here."""
     gateway_replicas: int = 2
     gateway_service_type: ServiceType = ServiceType.LOAD_BALANCER
+    issued: bool = False
+    """Whether parts whose leaf is not given ask the identity service for one, and renew it."""
     gateway_tls: Shown | None = None
-    """None: the Secret is made by somebody else."""
+    """None: it is issued, or the Secret is made by somebody else."""
     mirror_tls: Shown | None = None
     log_level: str = "info"
 

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from cli.app import COMMANDS, load
 from cli.errors import CliError
 from cli.install.everything import manifests, missing_secrets
 from cli.install.wanted import ServiceType, Shown, Wanted
+from cli.options import IDENTITY_TOKEN
 from tests.support.pki import Issued, Pki
 
 HOUSE = Path(__file__).parents[2]
@@ -178,6 +180,62 @@ def test_leaves_that_are_not_given_are_asked_for_by_name() -> None:
     )
     assert identity == "jackstay-mirror.jackstay.serviceaccount.identity.jackstay.east.jackstay"
     assert list(missing_secrets(replace(WANTED, mirror_tls=None, mirror=False))) == []
+
+
+ISSUED = replace(WANTED, issued=True, gateway_tls=None, mirror_tls=None)
+
+
+def test_parts_that_are_issued_a_certificate_have_a_token_for_it_and_no_secret() -> None:
+    made = printed(ISSUED)
+    assert not [name for kind, name in made if kind == "Secret"]
+    assert list(missing_secrets(ISSUED)) == []
+    for pod in pods(ISSUED):
+        (container,) = pod["containers"]
+        arguments = container["args"]
+        assert not {"--certificate", "--key"} & set(arguments)
+        service = arguments[arguments.index("--identity-service") + 1]
+        assert service == "jackstay-identity.jackstay.svc:8080"
+        assert arguments[arguments.index("--trust-domain") + 1] == "east.jackstay"
+        assert arguments[arguments.index("--trust-anchors") + 1] == "/var/run/jackstay/trust/ca-bundle.crt"
+        (token,) = [volume for volume in pod["volumes"] if "projected" in volume]
+        assert token["projected"]["sources"] == [
+            {
+                "serviceAccountToken": {
+                    "audience": "identity.jackstay.io",
+                    "expirationSeconds": 3600,
+                    "path": "token",
+                }
+            }
+        ]
+        (mount,) = [mount for mount in container["volumeMounts"] if mount["name"] == token["name"]]
+        # Where the processes look without being told.
+        assert f"{mount['mountPath']}/token" == str(IDENTITY_TOKEN)
+        assert not [volume for volume in pod["volumes"] if "secret" in volume]
+
+
+def test_a_part_whose_leaf_is_given_shows_it_beside_one_that_is_issued() -> None:
+    made = printed(replace(ISSUED, gateway_tls=WANTED.gateway_tls))
+    assert ("Secret", "jackstay-gateway-tls") in made
+    gateway, mirror = (
+        made["Deployment", name]["spec"]["template"]["spec"]["containers"][0]["args"]
+        for name in ("jackstay-gateway", "jackstay-mirror")
+    )
+    assert "--certificate" in gateway
+    assert "--identity-service" not in gateway
+    assert "--certificate" not in mirror
+    assert "--identity-service" in mirror
+
+
+def test_the_arguments_of_a_part_are_taken_by_its_command() -> None:
+    for wanted in (WANTED, ISSUED):
+        for pod in pods(wanted):
+            name, *arguments = pod["containers"][0]["args"]
+            known = {
+                option
+                for parameter in load(next(entry for entry in COMMANDS if entry.name == name)).params
+                for option in parameter.opts
+            }
+            assert {argument for argument in arguments if argument.startswith("--")} <= known
 
 
 @pytest.mark.parametrize(
