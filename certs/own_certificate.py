@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -17,7 +17,7 @@ log = structlog.get_logger()
 SHARE = 0.7
 """The part of a certificate's remaining life after which there is to be a new one."""
 
-Show = Callable[[Credentials], Awaitable[None]]
+Show = Callable[[Credentials], None]
 
 SHORTEST, LONGEST = 10.0, 600.0
 """Seconds of one wait: the wall clock is asked again and again, since it may be set."""
@@ -34,6 +34,7 @@ async def follow_issuer(
     show: Show,
     *,
     shortest: float = SHORTEST,
+    longest: float = LONGEST,
     now: Callable[[], datetime] = lambda: datetime.now(UTC),
 ) -> NoReturn:
     """
@@ -50,21 +51,22 @@ async def follow_issuer(
         except CannotIssue as error:
             log.warning("identity.own_certificate_kept", error=str(error))
         else:
-            await show(credentials)
+            show(credentials)
             expires = credentials.not_after.isoformat()
             log.info("identity.own_certificate", identity=credentials.identity, expires=expires)
             due = due_at(made, credentials.not_after)
-        await _rung_or_due(bell, due, shortest, now)
+        await _rung_or_due(bell, due, (shortest, longest), now)
 
 
 async def _rung_or_due(
-    bell: asyncio.Event, due: datetime | None, shortest: float, now: Callable[[], datetime]
+    bell: asyncio.Event, due: datetime | None, waits: tuple[float, float], now: Callable[[], datetime]
 ) -> None:
-    """Return once *bell* rings, or *due* has come (not before *shortest* seconds), or LONGEST without one."""
+    """Return once *bell* rings, or *due* has come, or without one after the longest of *waits*."""
+    shortest, longest = waits
     while not bell.is_set():
-        left = LONGEST if due is None else (due - now()).total_seconds()
+        left = longest if due is None else (due - now()).total_seconds()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(LONGEST, max(shortest, left))):
+            async with asyncio.timeout(min(longest, max(shortest, left))):
                 await bell.wait()
         if due is None or now() >= due:
             return

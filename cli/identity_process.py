@@ -12,7 +12,6 @@ from certs import own_certificate
 from certs.credentials import Credentials
 from certs.current_issuer import CurrentIssuer
 from certs.files import CertificateFiles
-from certs.generation import Generation
 from certs.issuer import ACCOUNT, Settings
 from certs.issuer_files import follow_bundle, follow_files
 from certs.rate_limit import Rate
@@ -101,9 +100,9 @@ async def serve(wanted: Wanted, stopping: Stopping) -> int:
             shown = await owned.enter_async_context(AdminServer(wanted.admin, readiness, registry))
         server = await owned.enter_async_context(TlsServer(service.application(), wanted.listen))
 
-        async def show(credentials: Credentials) -> None:
+        def show(credentials: Credentials) -> None:
             first = not server.serving
-            await server.show(credentials)
+            server.show(credentials)
             if first:
                 readiness.reported("listening")
                 log.info(
@@ -126,7 +125,8 @@ async def serve(wanted: Wanted, stopping: Stopping) -> int:
             if wanted.shown is None:
                 running.append(tasks.create_task(own_certificate.follow_issuer(issuer, bell, show)))
             else:
-                running += _follow_shown(tasks, wanted.shown, show)
+                follow = wanted.shown.follow(lambda taken: show(taken.credentials) if taken else None)
+                running += [tasks.create_task(follow), tasks.create_task(wanted.shown.warn())]
             await stopping.wait()
             readiness.draining()
             log.info("identity.stopping")
@@ -140,20 +140,3 @@ async def _follow_issuer(wanted: Wanted, cluster: Cluster, issuer: CurrentIssuer
         await follow_files(*wanted.source.files, issuer)
     else:
         await follow_secret(cluster, wanted.settings.control_namespace, wanted.source.secret, issuer)
-
-
-def _follow_shown(
-    tasks: asyncio.TaskGroup, files: CertificateFiles, show: own_certificate.Show
-) -> list[asyncio.Task[None]]:
-    """Show what the files hold, now and whenever they are others."""
-    newest: asyncio.Queue[Generation] = asyncio.Queue()
-
-    async def show_each() -> None:
-        while True:
-            await show((await newest.get()).credentials)
-
-    return [
-        tasks.create_task(files.follow(lambda taken: newest.put_nowait(taken) if taken else None)),
-        tasks.create_task(files.warn()),
-        tasks.create_task(show_each()),
-    ]

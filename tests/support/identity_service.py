@@ -104,7 +104,7 @@ class IdentityServiceUnderTest:
             TlsServer(service.application(), Address("127.0.0.1", 0)) as server,
             aiohttp.ClientSession() as self.session,
         ):
-            await server.show(OWN.credentials)
+            server.show(OWN.credentials)
             self.url = f"https://{server.address}/v1/certify"
             yield self
 
