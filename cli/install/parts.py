@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from certs.service import AUDIENCE
 from cli.install.wanted import Shown, Wanted
 from cli.manifests import (
     GATEWAY,
     GATEWAY_PORT,
+    IDENTITY,
+    IDENTITY_PORT,
     MIRROR,
     PROBE_PORT,
     Manifest,
@@ -20,6 +23,11 @@ TRUST_BUNDLE = "jackstay-trust-bundle"
 BUNDLE_KEY = "ca-bundle.crt"
 TLS_DIRECTORY = "/var/run/jackstay/tls"
 TRUST_DIRECTORY = "/var/run/jackstay/trust"
+TOKEN_DIRECTORY = f"/var/run/secrets/{AUDIENCE}"
+TOKEN_SECONDS = 3600
+"""How long a token for the identity service holds; the kubelet has written the next by then."""
+
+ISSUER_SECRET = f"{IDENTITY}-issuer"
 USER = 2102
 """As in the Dockerfile."""
 
@@ -52,6 +60,18 @@ def tls_secret(part: str, namespace: str, shown: Shown) -> Manifest:
     )
 
 
+def issuer_secret(namespace: str, issuer: Shown) -> Manifest:
+    """The cluster's issuer, replaced by applying another: the identity service takes it over."""
+    return manifest(
+        SECRET,
+        ISSUER_SECRET,
+        namespace,
+        labels=part_labels(IDENTITY),
+        type="kubernetes.io/tls",
+        data=issuer.data,
+    )
+
+
 def tls_name(part: str) -> str:
     """The Secret that holds the credentials of *part*."""
     return f"{part}-tls"
@@ -62,7 +82,11 @@ def gateway(wanted: Wanted) -> Manifest:
         wanted,
         GATEWAY,
         replicas=wanted.gateway_replicas,
-        arguments=("gateway", "--probe", f":{PROBE_PORT}"),
+        arguments=(
+            *("gateway", "--probe", f":{PROBE_PORT}"),
+            *_tls_flags(),
+            *("--cluster-domain", wanted.cluster_domain),
+        ),
         ports={"mc-gateway": GATEWAY_PORT, "mc-probe": PROBE_PORT},
         requests={"cpu": "100m", "memory": "96Mi"},
     )
@@ -73,22 +97,60 @@ def mirror(wanted: Wanted) -> Manifest:
         wanted,
         MIRROR,
         replicas=1,
-        arguments=("mirror",),
+        arguments=("mirror", *_tls_flags(), "--cluster-domain", wanted.cluster_domain),
         ports={},
         requests={"cpu": "50m", "memory": "128Mi"},
     )
+
+
+def identity(wanted: Wanted) -> Manifest:
+    """It issues its own certificate, and reads the issuer by the API: no key is mounted into its pod."""
+    return _deployment(
+        wanted,
+        IDENTITY,
+        replicas=wanted.identity_replicas,
+        arguments=(
+            *("identity", "--listen", f":{IDENTITY_PORT}"),
+            *("--issuer-secret", ISSUER_SECRET),
+            *("--trust-domain", wanted.trust_domain),
+        ),
+        ports={"identity": IDENTITY_PORT},
+        requests={"cpu": "50m", "memory": "96Mi"},
+        shows_secret=False,
+    )
+
+
+def with_identity_token(pod: Container) -> Container:
+    """The *pod* spec, whose containers find a token for the identity service in TOKEN_DIRECTORY."""
+    token = {"audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": "token"}
+    volume = {
+        "name": "identity-token",
+        "projected": {"sources": [{"serviceAccountToken": token}], "defaultMode": 0o440},
+    }
+    mount = {"name": "identity-token", "mountPath": TOKEN_DIRECTORY, "readOnly": True}
+    containers = [
+        {**container, "volumeMounts": [*container.get("volumeMounts", ()), mount]}
+        for container in pod["containers"]
+    ]
+    return {**pod, "containers": containers, "volumes": [*pod.get("volumes", ()), volume]}
+
+
+def _tls_flags() -> tuple[str, ...]:
+    return ("--certificate", f"{TLS_DIRECTORY}/tls.crt", "--key", f"{TLS_DIRECTORY}/tls.key")
 
 
 def _deployment(
     wanted: Wanted,
     part: str,
     *,
+    shows_secret: bool = True,
     replicas: int,
     arguments: Iterable[str],
     ports: Mapping[str, int],
     requests: Mapping[str, str],
 ) -> Manifest:
     labels = part_labels(part)
+    tls = {"name": "tls", "secret": {"secretName": tls_name(part), "defaultMode": 0o440}}
     container = {
         "name": part.removeprefix("jackstay-"),
         "image": wanted.image,
@@ -96,11 +158,8 @@ def _deployment(
         "args": [
             *arguments,
             *("--admin", f":{ADMIN_PORT}"),
-            *("--certificate", f"{TLS_DIRECTORY}/tls.crt"),
-            *("--key", f"{TLS_DIRECTORY}/tls.key"),
             *("--trust-anchors", f"{TRUST_DIRECTORY}/{BUNDLE_KEY}"),
             *("--namespace", wanted.namespace),
-            *("--cluster-domain", wanted.cluster_domain),
             *("--log-level", wanted.log_level),
         ],
         "ports": [
@@ -127,7 +186,7 @@ def _deployment(
             "readOnlyRootFilesystem": True,
         },
         "volumeMounts": [
-            {"name": "tls", "mountPath": TLS_DIRECTORY, "readOnly": True},
+            *([{"name": "tls", "mountPath": TLS_DIRECTORY, "readOnly": True}] if shows_secret else []),
             {"name": "trust", "mountPath": TRUST_DIRECTORY, "readOnly": True},
         ],
     }
@@ -152,7 +211,7 @@ def _deployment(
         ],
         "containers": [container],
         "volumes": [
-            {"name": "tls", "secret": {"secretName": tls_name(part), "defaultMode": 0o440}},
+            *([tls] if shows_secret else []),
             {"name": "trust", "configMap": {"name": TRUST_BUNDLE}},
         ],
     }
