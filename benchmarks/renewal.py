@@ -29,7 +29,7 @@ from certs.authority import Authority, chain_pem, make_issuer, make_leaf, make_r
 from certs.credentials import key_pem
 from certs.generation import Generation
 from certs.identity import Identity
-from certs.issuance import ACCOUNT
+from certs.issuer import ACCOUNT
 from certs.renewal import RenewedCertificate
 from certs.service import AUDIENCE
 from cluster.client import Cluster

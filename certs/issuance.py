@@ -30,9 +30,6 @@ from certs.trust_bundle import TrustBundle
 from certs.verification import Untrusted, peer_chain, verify
 from process.address import Address
 
-ACCOUNT = "jackstay-identity"
-"""The service account that the identity service runs as, in the control plane's namespace."""
-
 DEADLINE = 30.0
 """Seconds for a whole request, connecting included: of a thousand that come at once the last one waits."""
 

@@ -27,7 +27,8 @@ from certs.credentials import Credentials, InvalidCredentials
 from certs.files import until_next_word
 from certs.generation import Generation, load_bundle
 from certs.identity import Identity
-from certs.issuance import ACCOUNT, IdentityServer, NotIssued, issued
+from certs.issuance import IdentityServer, NotIssued, issued
+from certs.issuer import ACCOUNT
 from certs.service import AUDIENCE
 from certs.source import Told
 from certs.trust_bundle import InvalidTrustBundle

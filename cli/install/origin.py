@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from certs.issuance import ACCOUNT
 from certs.service import AUDIENCE
 from cli.install.wanted import Wanted
-from cli.manifests import GATEWAY, MIRROR
+from cli.manifests import GATEWAY, IDENTITY, IDENTITY_PORT, MIRROR
 from cli.options import IDENTITY_TOKEN
 
 TLS_DIRECTORY = "/var/run/jackstay/tls"
-IDENTITY_PORT = 8080
 TOKEN_SECONDS = 3600
 """Life of a token; the kubelet writes another one at four fifths of it. A stolen one is soon worthless."""
 
@@ -32,7 +30,7 @@ def tls_name(part: str) -> str:
 def is_issued(wanted: Wanted, part: str) -> bool:
     """Whether *part* asks the identity service; not if its leaf was given."""
     given = {GATEWAY: wanted.gateway_tls, MIRROR: wanted.mirror_tls}.get(part)
-    return wanted.issued and given is None
+    return wanted.identity_service and given is None
 
 
 def origin(wanted: Wanted, part: str) -> Origin:
@@ -50,7 +48,7 @@ def _issued(wanted: Wanted) -> Origin:
     token = {"audience": AUDIENCE, "expirationSeconds": TOKEN_SECONDS, "path": IDENTITY_TOKEN.name}
     return Origin(
         (
-            *("--identity-service", f"{ACCOUNT}.{wanted.namespace}.svc:{IDENTITY_PORT}"),
+            *("--identity-service", f"{IDENTITY}.{wanted.namespace}.svc:{IDENTITY_PORT}"),
             *("--trust-domain", wanted.trust_domain),
         ),
         {

@@ -41,7 +41,7 @@ async def made(cluster: Cluster, documents: list[dict[str, Any]]) -> list[dict[s
 
 
 async def test_a_real_api_server_takes_them_and_its_tokens_say_whose_they_are(cluster: Cluster) -> None:
-    wanted = Wanted(trust_anchors=Pki.make().bundle, issued=True)
+    wanted = Wanted(trust_anchors=Pki.make().bundle, identity_service=True)
     await made(cluster, list(manifests(wanted)))
     await made(cluster, [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "test"}}])
     documents = list(yaml.safe_load_all((DOCS / "client-identity.yaml").read_text()))

@@ -16,7 +16,11 @@ from prometheus_client import CollectorRegistry
 
 from certs.credentials import Credentials
 from certs.issuance import IdentityServer
-from certs.service import AUDIENCE, PATH, IdentityService, ReviewFailed, Settings, TokenRefused, served
+from certs.issuer import Issuer, Settings
+from certs.notices import Notice
+from certs.review_queue import Account, ReviewFailed, TokenRefused
+from certs.service import AUDIENCE, PATH, IdentityService
+from certs.tls_server import TlsServer
 from process.address import Address
 from tests.support.pki import DAY, Pki
 from tests.support.tokens import token
@@ -35,14 +39,21 @@ class Tokens:
     asked: list[str] = field(default_factory=list)
     failing: bool = False
 
-    async def review(self, token: str, audience: str) -> tuple[str, str]:
+    async def review(self, token: str, audience: str) -> Account:
         assert audience == AUDIENCE
         self.asked.append(token)
         if self.failing:
             raise ReviewFailed("the cluster does not answer")
         if token not in self.known:
             raise TokenRefused("the cluster does not accept the token")
-        return self.known[token]
+        return Account(*self.known[token], uid="1234")
+
+
+class _Nobody:
+    """Listens to no notices."""
+
+    def tell(self, notice: Notice) -> None:
+        pass
 
 
 @dataclass(slots=True)
@@ -74,9 +85,8 @@ async def identity_service(
     """
     tokens = Tokens()
     settings = Settings("jackstay", pki.trust_domain, lifetime)
-    issuing = IdentityService(
-        pki.issuer, pki.bundle, tokens, settings, CollectorRegistry(), now=lambda: datetime.now(UTC)
-    )
+    issuer = Issuer.tried(pki.issuer, pki.bundle, settings, datetime.now(UTC))
+    issuing = IdentityService(lambda: issuer, tokens, settings, _Nobody(), CollectorRegistry())
     application = issuing.application()
     if instead is not None:
         application = web.Application()
@@ -89,9 +99,10 @@ async def identity_service(
         return await handler(request)
 
     application.middlewares.append(noting)
-    async with served(application, shown or (own or pki).leaf(name).credentials, listen) as bound:
+    async with TlsServer(application, listen) as server:
+        server.show(shown or (own or pki).leaf(name).credentials)
         identity = pki.identity(SERVICE).dns_name
-        yield Service(IdentityServer(bound, identity), tokens, requests)
+        yield Service(IdentityServer(server.address, identity), tokens, requests)
 
 
 async def silent(request: web.Request) -> web.Response:
