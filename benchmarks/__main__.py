@@ -4,6 +4,7 @@
     python -m benchmarks quick [--only WORD] [--results DIRECTORY]
     python -m benchmarks plot [JSON...]
     python -m benchmarks profile [--only WORD]
+    python -m benchmarks identity [--seconds N] [--kubeconfig FILE] [--results DIRECTORY]
 """
 
 import argparse
@@ -12,6 +13,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks import identity
 from benchmarks.direct import DIRECT
 from benchmarks.held import bounded, descriptors
 from benchmarks.machine import described
@@ -35,9 +37,11 @@ def main(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every block: all programs end
     if given.command == "plot":
-        for path in given.json or sorted(RESULTS.glob("*.json")):
+        for path in given.json or [path for path in sorted(RESULTS.glob("*.json")) if path.stem in SIZES]:
             plot(path)
         return 0
+    if given.command == "identity":
+        return identity.run(given.seconds, given.results, given.kubeconfig)
     if given.command == "profile":
         return 0 if profile(chosen(given.only, full=True), FULL) else 1
     return _measure(given.command, given.only, given.results)
@@ -76,6 +80,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     shares = commands.add_parser("profile", help="where our gateway's end spends its time, by perf")
     shares.add_argument("--only", default="", metavar="WORD", help="only scenarios whose name contains it")
+    issuing = commands.add_parser("identity", help="the identity service, four ways")
+    issuing.add_argument("--seconds", type=float, default=5.0, metavar="N", help="for each way")
+    issuing.add_argument("--kubeconfig", type=Path, metavar="FILE", help="a cluster to review tokens")
+    issuing.add_argument("--results", type=Path, default=RESULTS, metavar="DIRECTORY", help="where to write")
     return parser
 
 
