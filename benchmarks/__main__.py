@@ -5,6 +5,7 @@
     python -m benchmarks plot [JSON...]
     python -m benchmarks profile [--only WORD]
     python -m benchmarks renewal [--proxies N] [--results DIRECTORY]
+    python -m benchmarks identity [--seconds N] [--kubeconfig FILE] [--results DIRECTORY]
 """
 
 import argparse
@@ -13,7 +14,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import renewal
+from benchmarks import identity, renewal
 from benchmarks.direct import DIRECT
 from benchmarks.held import bounded, descriptors
 from benchmarks.machine import described
@@ -37,9 +38,11 @@ def main(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every block: all programs end
     if given.command == "plot":
-        for path in given.json or sorted(RESULTS.glob("*.json")):
+        for path in given.json or [path for path in sorted(RESULTS.glob("*.json")) if path.stem in SIZES]:
             plot(path)
         return 0
+    if given.command == "identity":
+        return identity.run(given.seconds, given.results, given.kubeconfig)
     if given.command == "profile":
         return 0 if profile(chosen(given.only, full=True), FULL) else 1
     if given.command == "renewal":
@@ -83,6 +86,10 @@ def _parser() -> argparse.ArgumentParser:
     renewing = commands.add_parser("renewal", help="certificates of many proxies, renewed at once")
     renewing.add_argument("--proxies", type=int, default=1000, metavar="N", help="how many")
     renewing.add_argument("--results", type=Path, default=RESULTS, metavar="DIRECTORY", help="where to write")
+    issuing = commands.add_parser("identity", help="the identity service, four ways")
+    issuing.add_argument("--seconds", type=float, default=5.0, metavar="N", help="for each way")
+    issuing.add_argument("--kubeconfig", type=Path, metavar="FILE", help="a cluster to review tokens")
+    issuing.add_argument("--results", type=Path, default=RESULTS, metavar="DIRECTORY", help="where to write")
     return parser
 
 

@@ -15,7 +15,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from certs.authority import new_key
+from certs.authority import make_issuer, new_key
 from certs.review_queue import Account, ReviewFailed, TokenRefused
 from certs.service import AUDIENCE
 from certs.signing_request import make
@@ -25,7 +25,7 @@ from cli.identity_cluster import ClusterReviewer, account_of
 from cluster.client import Cluster, Reviewed
 from cluster.kinds import NAMESPACE, SERVICE_ACCOUNT
 from tests.support.cluster import local_cluster
-from tests.support.pki import DAY, Pki
+from tests.support.pki import DAY, Issued, Pki
 
 PKI = Pki.make()
 APP = typer.Typer()
@@ -244,6 +244,66 @@ async def test_without_a_usable_issuer_it_runs_says_why_and_mends(
         write_issuer(tmp_path, PKI)
         await asyncio.to_thread(said, process, "issuer.loaded")
         assert await status(ready) == (200, "ready\n")
+
+
+def swap(directory: Path, files: dict[str, bytes]) -> None:
+    """Exchange all *files* at once, as the kubelet does: a new directory, and one rename of a link to it."""
+    data = directory / f"..{os.urandom(4).hex()}"
+    data.mkdir()
+    for name, content in files.items():
+        (data / name).write_bytes(content)
+        if not (directory / name).is_symlink():
+            (directory / name).unlink(missing_ok=True)
+            (directory / name).symlink_to(Path("..data") / name)
+    (directory / "..new").symlink_to(data.name)
+    (directory / "..new").rename(directory / "..data")
+
+
+def own_files(leaf: Issued) -> dict[str, bytes]:
+    return {"identity.crt": leaf.certificate_pem, "identity.key": leaf.key_pem}
+
+
+async def shown(ready: dict[str, str]) -> bytes:
+    """The certificate that a new handshake is shown."""
+    host, _, port = ready["listen"].rpartition(":")
+    tls = ssl.create_default_context(cadata=PKI.anchors_pem.decode())
+    name = PKI.identity("jackstay-identity.jackstay").dns_name
+    _, writer = await asyncio.open_connection(host, int(port), ssl=tls, server_hostname=name)
+    found = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+    writer.close()
+    await writer.wait_closed()
+    return bytes(found)
+
+
+async def test_files_that_the_kubelet_swaps_are_taken_over_without_a_restart(tmp_path: Path) -> None:
+    arguments = flags(tmp_path)
+    first, second = (PKI.leaf("jackstay-identity.jackstay") for _ in range(2))
+    issuer = {"issuer.crt": PKI.issuer.pem, "issuer.key": PKI.issuer.key_pem}
+    swap(tmp_path, {**own_files(first), **issuer})
+    with started(arguments) as (process, ready):
+        assert await shown(ready) == first.chain[0]
+        swap(tmp_path, {**own_files(second), **issuer})
+        await asyncio.to_thread(said, process, "certificate.loaded")
+        assert await shown(ready) == second.chain[0]
+        newer = make_issuer("newer", PKI.root, now=PKI.now)
+        swap(tmp_path, {**own_files(second), "issuer.crt": newer.pem, "issuer.key": newer.key_pem})
+        await asyncio.to_thread(said, process, "issuer.loaded")
+        swap(tmp_path, {**own_files(second), "issuer.crt": newer.pem, "issuer.key": PKI.issuer.key_pem})
+        await asyncio.to_thread(said, process, "issuer.refused")
+        assert await status(ready) == (200, "ready\n")
+
+
+async def test_its_own_key_is_in_no_file(tmp_path: Path) -> None:
+    arguments = without(without(flags(tmp_path), "--certificate"), "--key")
+    with started(arguments) as (process, _):
+        ready = await asyncio.to_thread(said, process, "identity.ready")
+        assert await shown(ready)
+        assert not [path for path in opened(process.pid) if path.suffix == ".key" or "memfd" in str(path)]
+
+
+def opened(pid: int) -> list[Path]:
+    """What the process has open."""
+    return [link.readlink() for link in Path(f"/proc/{pid}/fd").iterdir()]
 
 
 async def test_a_local_cluster_says_whose_a_token_is_and_for_whom() -> None:

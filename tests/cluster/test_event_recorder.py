@@ -84,6 +84,27 @@ async def test_what_happens_again_counts_up_one_event(cluster: Cluster, namespac
     assert registry.get_sample_value("jackstay_events_written_total") == 3
 
 
+async def test_one_event_is_written_seldom_and_others_meanwhile() -> None:
+    now, registry = [100.0], CollectorRegistry()
+    settings: dict[str, Any] = {"pause": 5.0, "clock": lambda: now[0]}
+    async with (
+        local_cluster() as local,
+        Cluster(local.access) as cluster,
+        recording(cluster, registry, **settings) as recorder,
+    ):
+        recorder.tell(refused("default", "one"))
+        await shown(cluster, "default", lambda events: len(events) == 1)
+        now[0] += 4.9
+        recorder.tell(refused("default", "one again"))
+        recorder.tell(refused("default", "two", name="api"))
+        events = await shown(cluster, "default", lambda events: len(events) == 2)
+        assert [(event.message, event.count) for event in events] == [("one", 1), ("two", 1)]
+        now[0] += 0.1
+        recorder.tell(refused("default", "one once more"))
+        await shown(cluster, "default", lambda events: [event.count for event in events] == [3, 1])
+    assert registry.get_sample_value("jackstay_events_written_total") == 3
+
+
 async def test_one_event_is_enough_of_what_happens_once(cluster: Cluster, namespace: str) -> None:
     registry = CollectorRegistry()
     async with recording(cluster) as first, recording(cluster, registry) as second:
