@@ -23,6 +23,7 @@ from certs.service import (
     served,
 )
 from certs.trust_bundle import InvalidTrustBundle, TrustBundle
+from certs.trust_metrics import TrustMetrics
 from cli.errors import CliError, explained
 from cli.options import (
     NAMESPACE,
@@ -121,6 +122,9 @@ def command(
 
     async def main(stopping: Stopping) -> int:
         registry = CollectorRegistry()
+        trust = TrustMetrics(registry)
+        trust.uses(own, bundle)
+        trust.issues(issuer, bundle)
         readiness = Readiness("listening")
         async with contextlib.AsyncExitStack() as owned:
             cluster = await owned.enter_async_context(Cluster(access))

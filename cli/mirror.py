@@ -10,6 +10,7 @@ import typer
 from prometheus_client import CollectorRegistry
 
 from certs.source import CertificateSource
+from certs.trust_metrics import TrustMetrics
 from cli import options
 from cli.certificates import certificate_source
 from cli.errors import explained
@@ -54,7 +55,7 @@ async def serve(
     readiness = Readiness(_LISTED)
     async with Cluster(access) as cluster, AdminServer(admin, readiness, registry) as server:
         controller = Controller(cluster, settings, _probe(certificates), Metrics(registry))
-        async with _running(controller, certificates) as tasks:
+        async with _running(controller, certificates, TrustMetrics(registry)) as tasks:
             announcing = tasks.create_task(_announce(controller, readiness, server))
             await stopping.wait()
             readiness.draining()
@@ -64,13 +65,13 @@ async def serve(
 
 @asynccontextmanager
 async def _running(
-    controller: Controller, certificates: CertificateSource
+    controller: Controller, certificates: CertificateSource, trust: TrustMetrics
 ) -> AsyncIterator[asyncio.TaskGroup]:
     """The work of the process, for as long as the block lasts."""
     async with asyncio.TaskGroup() as tasks:
         works = [
             tasks.create_task(controller.run()),
-            tasks.create_task(certificates.follow()),
+            tasks.create_task(certificates.follow(trust.told)),
             tasks.create_task(certificates.warn()),
         ]
         yield tasks

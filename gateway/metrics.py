@@ -10,6 +10,7 @@ from typing import Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from certs.generation import Generation
+from certs.trust_metrics import TrustMetrics
 from gateway.refusals import Reason
 from gateway.stream_metrics import WAITS, Direction, StreamBytes, StreamCounts
 from process.version import VERSION
@@ -77,9 +78,7 @@ class DataPathMetrics:
             "jackstay_refused_backends", "Endpoints of exported services at which no backend may be.",
             registry=registry,
         )  # fmt: skip
-        self.certificate_expires = Gauge(
-            "identity_cert_expiration_timestamp_seconds", "When our certificate ends.", registry=registry
-        )
+        self._trust = TrustMetrics(registry)
         self.bytes = StreamBytes(direction, sides)
         self._streams = StreamCounts(direction, sides)
         registry.register(self.bytes)
@@ -134,8 +133,7 @@ class DataPathMetrics:
     def certificate(self, generation: Generation | None) -> None:
         """A generation of our certificate was taken over; None for one that was not."""
         self.reloaded("certificate", taken=generation is not None)
-        if generation is not None:
-            self.certificate_expires.set(generation.credentials.not_after.timestamp())
+        self._trust.told(generation)
 
     def reloaded(self, what: Literal["routes", "targets", "certificate"], *, taken: bool) -> None:
         self._reloads.labels(what, "ok" if taken else "error").inc()
