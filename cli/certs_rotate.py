@@ -1,5 +1,6 @@
 """`jackstay certs rotate`: replace the trust anchor of all clusters without losing a connection."""
 
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -43,6 +44,9 @@ app = App(
     """,
 )
 
+
+_PIPED = 240
+"""Columns of a table that nobody watches: wide enough that no cell is broken."""
 
 Contexts = Annotated[
     list[str] | None,
@@ -157,8 +161,8 @@ def show_status(
     if output is OutputFormat.JSON:
         print_json(shown.as_json(seen, found))
     else:
-        console = Console(highlight=False, soft_wrap=True)
-        console.print(shown.table(found), soft_wrap=False, width=None if console.is_terminal else 200)
+        console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _PIPED)
+        console.print(shown.table(found), soft_wrap=False)
         for line in shown.lines(seen, found):
             console.print(line)
         console.print(shown.verdict(found))
