@@ -46,7 +46,7 @@ class Material:
 
 
 class CurrentIssuer:
-    """Holds an issuer or a reason why there is none; `changed` is called when it has become another."""
+    """Holds an issuer or a reason why there is none; `changed` is called when that, or the bundle, is another."""
 
     def __init__(
         self,
@@ -89,6 +89,11 @@ class CurrentIssuer:
         """Why nothing can be issued now, as a sentence; "" if something can."""
         return self._trouble
 
+    @property
+    def bundle(self) -> TrustBundle:
+        """What peers hold."""
+        return self._bundle
+
     def usable(self) -> Issuer:
         """The issuer to sign with now. Raises CannotIssue."""
         if self._held is None or self._trouble:
@@ -116,8 +121,11 @@ class CurrentIssuer:
 
     def trust(self, bundle: TrustBundle) -> None:
         """Peers hold *bundle* from now on."""
+        another, before = bundle.digest != self._bundle.digest, self._trouble
         self._bundle = bundle
         self.look()
+        if another and self._trouble == before:  # else that was told
+            self._changed()
 
     def look(self) -> None:
         """See whether what is in use still can be, and what was refused now can."""

@@ -19,6 +19,7 @@ from certs.lifetime import in_words
 from certs.names import Names, names
 from certs.trust_bundle import TrustBundle
 from certs.verification import Role, Untrusted
+from certs.weakness import weaknesses
 
 Kind = Literal["trust anchor", "issuer", "leaf"]
 
@@ -101,7 +102,7 @@ def _report(
 ) -> Report:
     chain = file.chain
     wrong = [*file.wrong, *_wrong_each(chain, at), *_wrong_order(chain), *_wrong_keys(file.keys, leaves)]
-    warnings = [*_ending(chain, at)]
+    warnings = [*_ending(chain, at), *_weak(chain)]
     for refusals in (_by_role(chain), _by_role_under(chain, at, bundle)):
         # Good for neither end is wrong; good for one of them may be what was wanted.
         (wrong if len(refusals) == len(ROLES) else warnings).extend(refusals)
@@ -193,6 +194,13 @@ def _ending(chain: Sequence[x509.Certificate], at: datetime) -> Iterable[str]:
         if at <= link.not_valid_after_utc and certificate.ends_soon(link, at):
             left = in_words(link.not_valid_after_utc - at)
             yield f"certificate {number} ({_kind(link)}) ends in {left}: renew it"
+
+
+def _weak(chain: Sequence[x509.Certificate]) -> Iterable[str]:
+    """Of a leaf's chain the leaf alone: its issuers are inspected where they are kept."""
+    own = chain[:1] if chain and _kind(chain[0]) == "leaf" else chain
+    for number, link in enumerate(own, 1):
+        yield from (f"certificate {number} ({_kind(link)}): {weak}" for weak in weaknesses(link))
 
 
 def _kind(link: x509.Certificate) -> Kind:

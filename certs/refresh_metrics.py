@@ -1,4 +1,4 @@
-"""Whether our certificate is renewed, and until when it is good: what every process counts."""
+"""Whether our certificate is renewed: what every process counts, beside which one it uses."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from certs.credentials import Credentials
 from certs.generation import Generation
+from certs.trust_metrics import TrustMetrics
 
 
 class RefreshMetrics:
@@ -26,10 +27,7 @@ class RefreshMetrics:
         )
         for result in ("ok", "error"):
             self._refreshes.labels(result)
-        # Without a certificate there is no moment to tell: 1970 would be an alarm.
-        self._expires = Gauge(
-            "identity_cert_expiration_timestamp_seconds", "When our certificate ends.", registry=None
-        )
+        self._trust = TrustMetrics(registry)
         self._refreshed = Gauge(
             "identity_cert_refresh_timestamp_seconds", "When our certificate was taken over.", registry=None
         )
@@ -39,11 +37,10 @@ class RefreshMetrics:
         if generation is None:
             self._refreshes.labels("error").inc()
             return
+        self._trust.told(generation)
         if self._shown is None:
-            self._registry.register(self._expires)
             self._registry.register(self._refreshed)
         if generation.credentials != self._shown:
             self._shown = generation.credentials
             self._refreshes.labels("ok").inc()
-            self._expires.set(generation.credentials.not_after.timestamp())
             self._refreshed.set(self._now().timestamp())

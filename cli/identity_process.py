@@ -9,6 +9,7 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from certs import own_certificate
+from certs.authority import CannotIssue
 from certs.credentials import Credentials
 from certs.current_issuer import CurrentIssuer
 from certs.files import CertificateFiles
@@ -19,6 +20,7 @@ from certs.review_queue import ReviewQueue
 from certs.service import IdentityService
 from certs.tls_server import TlsServer
 from certs.trust_bundle import TrustBundle
+from certs.trust_metrics import TrustMetrics
 from cli.errors import CliError
 from cli.identity_cluster import ClusterNotices, ClusterReviewer, follow_secret, own_uid
 from cluster.access import Access
@@ -91,7 +93,14 @@ async def serve(wanted: Wanted, stopping: Stopping) -> int:
         notices = ClusterNotices(
             recorder, settings.control_namespace, own_uid(wanted.access, settings.control_namespace)
         )
-        issuer = CurrentIssuer(wanted.bundle, settings, notices, registry, changed=bell.set)
+        trust = TrustMetrics(registry)
+
+        def changed() -> None:
+            bell.set()
+            with contextlib.suppress(CannotIssue):  # then the one before stays told; /ready says why
+                trust.issues(issuer.usable().authority, issuer.bundle)
+
+        issuer = CurrentIssuer(wanted.bundle, settings, notices, registry, changed=changed)
         readiness = IdentityReadiness(issuer, "listening")
         reviews = ReviewQueue(ClusterReviewer(cluster), registry)
         service = IdentityService(issuer.usable, reviews, settings, notices, registry, rate=wanted.rate)
@@ -103,6 +112,7 @@ async def serve(wanted: Wanted, stopping: Stopping) -> int:
         def show(credentials: Credentials) -> None:
             first = not server.serving
             server.show(credentials)
+            trust.uses(credentials, issuer.bundle)
             if first:
                 readiness.reported("listening")
                 log.info(

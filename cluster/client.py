@@ -14,7 +14,7 @@ from cluster.access import Access
 from cluster.answers import Asked, Listing, Reviewed, Token
 from cluster.errors import BrokenAnswer, Forbidden, Gone, NotFound
 from cluster.exchange import JSON, MERGE_PATCH, Exchange, Question
-from cluster.kinds import NAMESPACE, SERVICE_ACCOUNT, TOKEN_REVIEW, Kind
+from cluster.kinds import NAMESPACE, POD, SERVICE_ACCOUNT, TOKEN_REVIEW, Kind
 from cluster.metadata import Raw
 from cluster.snapshot import key_of
 
@@ -160,6 +160,16 @@ class Cluster:
         except (Forbidden, NotFound):
             return ""
         return answers.uid(self._asked("get", NAMESPACE, None, "kube-system"), namespace)
+
+    async def ask_pod(self, namespace: str, pod: str, port: int, path: str) -> bytes:
+        """
+        What *pod* answers to GET *path* at *port*, by way of the API server.
+
+        The right is `get` on pods/proxy.
+        """
+        proxy = POD.path(namespace, f"{pod}:{port}", "proxy")
+        asked = Asked(str(self.access), "get", "pods/proxy", f"{namespace}/{pod}", f"{proxy}{path}")
+        return await self._exchange.body(Question("GET", asked))
 
     @asynccontextmanager
     async def watch(

@@ -71,9 +71,13 @@ class Exchange:
 
     async def answer(self, question: Question) -> Raw:
         """What the server answers with a 2xx; whatever else happens is a ClusterError."""
+        return answers.parsed(question.asked, await self.body(question))
+
+    async def body(self, question: Question) -> bytes:
+        """The same for an answer that is no object, as it came."""
         timeout = aiohttp.ClientTimeout(total=self._deadline, sock_connect=self._connecting)
         async with self._answered(question, timeout) as response:
-            return answers.parsed(question.asked, await _read(question.asked, response))
+            return await _read(question.asked, response)
 
     @asynccontextmanager
     async def stream(self, question: Question, *, silence: float) -> AsyncIterator[AsyncIterator[bytes]]:

@@ -26,10 +26,11 @@ Where it differs from a real API server, as far as we know:
   judged: names, labels, ports, addresses, required fields.
 - *Requests.* No server-side apply and no managed fields, no schemas for `kubectl explain`, no CBOR, no
   `PartialObjectMetadata`, no `/api/v1/watch/…`; protobuf only as `kubectl create …` sends it, and never in
-  answers. No subresources but `status` and `token`; a write to `status` changes nothing else. A replace
-  does not create (the real one does for Endpoints, Leases and Events). Deleting takes effect at once:
-  there are no grace periods. Tokens are bound to their service account only, and are signed by HMAC:
-  nobody else can verify them.
+  answers. No subresources but `status` and `token`, and of pods `proxy`: GET to whatever process of this
+  machine is at the pod's address (on loopback too, which the real one refuses). A write to `status` changes
+  nothing else. A replace does not create (the real one does for Endpoints, Leases and Events). Deleting takes
+  effect at once: there are no grace periods. Tokens are bound to their service account only, and are signed
+  by HMAC: nobody else can verify them.
 - *Services.* Addresses are IPv4 of this machine, and one to a Service; there are no node ports and no
   `externalIPs` that lead anywhere. An address that was freed is given again only when all others have been.
 - *Versions.* A watch from a version that has not been yet gets 410 at once. Of each kind the last 10,000

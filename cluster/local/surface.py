@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 
 from cluster.kinds import DEPLOYMENT, POD, TOKEN_REVIEW
-from cluster.local import bodies, discovery, tables
+from cluster.local import bodies, discovery, pod_proxy, tables
 from cluster.local.locations import Location, locate
 from cluster.local.paging import page
 from cluster.local.queries import Query
@@ -122,6 +122,9 @@ class Surface:
             body = await _sent(request)
             account = self._store.get(kind, location.key)
             return _json(self._authority.request(account, body, unique=self._new_uid()), 201)
+        if wanted == "proxy" and kind == POD:
+            key, port = pod_proxy.addressed(location.key)
+            return await pod_proxy.passed_on(request, pod_proxy.where(self._store.get(POD, key), port))
         self._store.get(kind, location.key)
         why = "runs no pods" if kind in (POD, DEPLOYMENT) else "keeps objects and nothing more"
         raise NotServed(f"jackstay's local cluster {why}: there is no {wanted!r} of {kind.plural}")

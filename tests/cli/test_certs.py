@@ -2,16 +2,23 @@ import errno
 import json
 import os
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NoReturn
 
 import pytest
 import typer
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner, Result
 
-from certs.credentials import Credentials
+from certs.anchors import fingerprint
+from certs.authority import chain_pem
+from certs.credentials import Credentials, key_pem
 from certs.trust_bundle import TrustBundle
-from cli import certs
+from cli import certs, certs_files
 from cli.errors import CliError
 
 WEB = "web.test.serviceaccount.identity.jackstay.east.jackstay"
@@ -206,7 +213,7 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pyt
     def full(path: Path, *_: object, **__: object) -> NoReturn:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path.with_name(".new.key.x3v9")))
 
-    monkeypatch.setattr(certs, "write_atomically", full)
+    monkeypatch.setattr(certs_files, "write_atomically", full)
     with pytest.raises(CliError, match=r"/new\.key cannot be written: No space left on device$"):
         run("root", tmp_path / "new.crt", tmp_path / "new.key")
 
@@ -235,3 +242,66 @@ def test_every_command_has_an_example() -> None:
     group = typer.main.get_command(certs.app)
     for command in [group, *group.commands.values()]:  # type: ignore[attr-defined]  # a Typer with commands is a group
         assert "Example:\n  jackstay certs" in (command.help or "")
+
+
+def test_what_is_made_is_told_to_programs(tmp_path: Path) -> None:
+    crt, key = tmp_path / "root.crt", tmp_path / "root.key"
+    root = json.loads(run("root", crt, key, "--name", "ours", "-o", "json").output)
+    assert root.keys() == {"certificate", "key", "kind", "name", "notAfter", "fingerprint", "warnings"}
+    assert (root["certificate"], root["key"], root["kind"], root["name"]) == (
+        str(crt),
+        str(key),
+        "trust anchor",
+        "ours",
+    )
+    assert root["fingerprint"] == fingerprint(TrustBundle.from_pem(crt.read_bytes()).anchors[0])
+    by_root = ("--ca", crt, "--ca-key", key, "-o", "json")
+    issuer = json.loads(run("issuer", tmp_path / "i.crt", tmp_path / "i.key", *by_root).output)
+    assert issuer["kind"] == "issuer"
+    assert ["bound to no trust domain" in warning for warning in issuer["warnings"]] == [True]
+    bound = ("--trust-domain", "east.jackstay")
+    issuer = json.loads(run("issuer", tmp_path / "e.crt", tmp_path / "e.key", *by_root, *bound).output)
+    assert issuer["warnings"] == []
+    by_issuer = ("--ca", tmp_path / "e.crt", "--ca-key", tmp_path / "e.key", "-o", "json")
+    leaf = json.loads(run("leaf", WEB, tmp_path / "w.crt", tmp_path / "w.key", *by_issuer).output)
+    assert (leaf["kind"], leaf["identity"], leaf["warnings"]) == ("leaf", WEB, [])
+    assert leaf["notAfter"].endswith("Z")
+
+
+def test_an_authority_that_is_weak_or_ends_soon_is_warned_of_where_it_is_used(tmp_path: Path) -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "root")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder(
+        name, name, key.public_key(), 7, now - timedelta(days=29), now + timedelta(days=1)
+    ).add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    (tmp_path / "root.crt").write_bytes(chain_pem(builder.sign(key, hashes.SHA256())))
+    (tmp_path / "root.key").write_bytes(key_pem(key))
+    made = run(
+        *("issuer", tmp_path / "i.crt", tmp_path / "i.key", "--trust-domain", "east.jackstay"),
+        *("--ca", tmp_path / "root.crt", "--ca-key", tmp_path / "root.key"),
+    )
+    assert "The authority that signed it: its key is RSA 2048" in made.output
+    assert "The authority that signed it: it ends in" in made.output
+    shown = run("inspect", tmp_path / "root.crt")
+    assert "RSA 2048, the least" in shown.output
+    assert "ends in" in shown.output
+    assert shown.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (("leaf", WEB, "--lifetime", "1y"), "valid for 365 days, which is long"),
+        (
+            ("issuer", "--lifetime", "5y", "--trust-domain", "east.jackstay"),
+            "valid for 5 years, which is long",
+        ),
+    ],
+)
+def test_a_long_life_is_warned_of(tmp_path: Path, made: tuple[str, ...], said: str) -> None:
+    run("root", tmp_path / "root.crt", tmp_path / "root.key")
+    kind, *options = made
+    by = ("--ca", tmp_path / "root.crt", "--ca-key", tmp_path / "root.key")
+    identity, options = (options[:1], options[1:]) if kind == "leaf" else ([], options)
+    assert said in run(kind, *identity, tmp_path / "x.crt", tmp_path / "x.key", *options, *by).output

@@ -172,7 +172,7 @@ async def test_requests_that_make_no_sense(api: HttpApi, method: str, path: str,
 async def test_other_subresources_are_refused_with_a_sentence(api: HttpApi) -> None:
     pods = "/api/v1/namespaces/default/pods"
     await api.ask("POST", pods, named("p", spec={"containers": [{"name": "c", "image": "i"}]}))
-    for subresource in ("log", "exec", "eviction", "proxy/x/y"):
+    for subresource in ("log", "exec", "eviction", "portforward"):
         refused = await api.ask("GET", f"{pods}/p/{subresource}")
         assert refused.status == 501
         assert "runs no pods" in refused.sentence

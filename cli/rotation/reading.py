@@ -1,0 +1,195 @@
+"""Clusters and processes asked side by side: what is not answered in time is said, and not waited for."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import aiohttp
+
+from certs import anchors
+from certs.credentials import InvalidCredentials, read_chain
+from certs.trust_bundle import InvalidTrustBundle, TrustBundle
+from cli.install.parts import ADMIN_PORT, BUNDLE_KEY, TRUST_BUNDLE
+from cli.rotation import said
+from cli.rotation.seen import ISSUER_NAME, Issuer, Place, Process, Seen, Unread
+from cluster.access import Access
+from cluster.client import Cluster
+from cluster.errors import ClusterError, Forbidden
+from cluster.kinds import CONFIG_MAP, POD, SECRET, Kind
+from cluster.metadata import Raw
+from cluster.objects import Secret
+from cluster.reading import Fields, Malformed
+from process.address import Address
+
+OURS = "app.kubernetes.io/name=jackstay"
+PROXIES = "jackstay.io/proxy=outbound"
+"""What a pod with the client's end beside its application is labelled, in any namespace."""
+
+AT_ONCE = 50
+LARGEST = 16 << 20
+_OVER = ("Succeeded", "Failed")
+
+
+async def look(
+    clusters: Iterable[tuple[str, Access]],
+    processes: Iterable[Address],
+    places: Iterable[Place] = (),
+    *,
+    patience: float,
+) -> Seen:
+    """
+    What *clusters*, by context, and *processes*, by admin address, say; *places* are known already.
+
+    No question is waited for longer than *patience* seconds. Raises nothing of what goes wrong there.
+    """
+    async with asyncio.TaskGroup() as tasks:
+        asked = [tasks.create_task(_cluster(context, access, patience)) for context, access in clusters]
+        asked += [tasks.create_task(_process(address, patience)) for address in processes]
+    found = [Seen(places=tuple(places)), *(task.result() for task in asked)]
+    return Seen(
+        tuple(one for part in found for one in part.processes),
+        tuple(one for part in found for one in part.places),
+        tuple(one for part in found for one in part.issuers),
+        tuple(one for part in found for one in part.unread),
+    )
+
+
+async def _cluster(context: str, access: Access, patience: float) -> Seen:
+    try:
+        async with Cluster(access, deadline=patience) as cluster:
+            return await _whole(context, cluster)
+    except ClusterError as error:
+        return Seen(unread=(Unread(context, str(error)),))
+    except Malformed as error:
+        return Seen(unread=(Unread(context, f"{context}: an object cannot be read: {error}"),))
+
+
+async def _whole(context: str, cluster: Cluster) -> Seen:
+    async with asyncio.TaskGroup() as tasks:
+        maps = tasks.create_task(_named(cluster, CONFIG_MAP, TRUST_BUNDLE))
+        secrets = tasks.create_task(_named(cluster, SECRET, ISSUER_NAME))
+        pods = [tasks.create_task(_pods(cluster, selector)) for selector in (OURS, PROXIES)]
+    answers = [maps.result(), secrets.result(), *(task.result() for task in pods)]
+    failed = dict.fromkeys(str(answer) for answer in answers if isinstance(answer, ClusterError))
+    configured, issuing, *running = [() if isinstance(one, ClusterError) else one for one in answers]
+    places = tuple(place(context, raw) for raw in configured)
+    bundles = [known.bundle for known in places if known.bundle]
+    each = {(_of(pod, "namespace"), _of(pod, "name")): pod for found in running for pod in found}
+    turns = asyncio.Semaphore(AT_ONCE)
+    async with asyncio.TaskGroup() as tasks:
+        told = [tasks.create_task(_pod(context, cluster, pod, turns)) for _, pod in sorted(each.items())]
+    return Seen(
+        tuple(task.result() for task in told),
+        places,
+        tuple(issuer(context, raw, bundles) for raw in issuing),
+        tuple(Unread(context, why) for why in failed),
+    )
+
+
+Found = Sequence[Raw] | ClusterError
+
+
+async def _named(cluster: Cluster, kind: Kind, name: str) -> Found:
+    """The objects of that name in all namespaces, or why they cannot be had."""
+    try:
+        return (await cluster.list(kind, field_selector=f"metadata.name={name}")).items
+    except Forbidden as error:
+        return Forbidden(f"{error} (needed is `list` on {kind.plural} in all namespaces)")
+    except ClusterError as error:
+        return error
+
+
+async def _pods(cluster: Cluster, selector: str) -> Found:
+    try:
+        pods = (await cluster.list(POD, label_selector=selector)).items
+    except Forbidden as error:
+        return Forbidden(f"{error} (needed is `list` on pods in all namespaces)")
+    except ClusterError as error:
+        return error
+    return [pod for pod in pods if (pod.get("status") or {}).get("phase") not in _OVER]
+
+
+async def _pod(context: str, cluster: Cluster, pod: Raw, turns: asyncio.Semaphore) -> Process:
+    namespace, name = _of(pod, "namespace"), _of(pod, "name")
+    phase = (pod.get("status") or {}).get("phase", "")
+    if phase != "Running":
+        return Process(context, namespace, name, None, f"the pod is {phase or 'not running yet'}")
+    try:
+        async with turns:
+            answer = await cluster.ask_pod(namespace, name, admin_port(pod), "/metrics")
+        return Process(context, namespace, name, said.held(answer.decode("utf-8", "replace")))
+    except (ClusterError, said.Unreadable) as error:
+        needed = f" (needed is `get` on pods/proxy in namespace {namespace})"
+        why = str(error).removeprefix(f"{context}: ") + (needed if isinstance(error, Forbidden) else "")
+        return Process(context, namespace, name, None, why)
+
+
+async def _process(address: Address, patience: float) -> Seen:
+    reached = Address(address.host or "127.0.0.1", address.port)
+    try:
+        found = Process("", "", str(reached), said.held(await _metrics(reached, patience)))
+    except TimeoutError:
+        found = Process("", "", str(reached), None, f"no answer within {patience:g} s")
+    except aiohttp.ClientError as error:
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        found = Process("", "", str(reached), None, f"it cannot be reached: {why}")
+    except said.Unreadable as error:
+        found = Process("", "", str(reached), None, str(error))
+    return Seen((found,))
+
+
+async def _metrics(address: Address, patience: float) -> str:
+    timeout = aiohttp.ClientTimeout(total=patience)
+    async with (
+        aiohttp.ClientSession(timeout=timeout, trust_env=False) as session,
+        session.get(f"http://{address}/metrics", allow_redirects=False) as answer,
+    ):
+        if answer.status != 200:
+            raise said.Unreadable(f"it answers {answer.status} to GET /metrics")
+        body = bytearray()
+        async for chunk in answer.content.iter_any():
+            body += chunk
+            if len(body) > LARGEST:
+                raise said.Unreadable(f"its /metrics are over {LARGEST} bytes")
+    return body.decode("utf-8", "replace")
+
+
+def place(context: str, raw: Raw) -> Place:
+    """A ConfigMap of trust anchors, read."""
+    namespace = _of(raw, "namespace")
+    text = (raw.get("data") or {}).get(BUNDLE_KEY)
+    if not isinstance(text, str):
+        return Place(context, namespace, None, f"it has no key {BUNDLE_KEY}", raw)
+    try:
+        return Place(context, namespace, TrustBundle.from_pem(text.encode()), raw=raw)
+    except InvalidTrustBundle as error:
+        return Place(context, namespace, None, str(error), raw)
+
+
+def issuer(context: str, raw: Raw, bundles: Sequence[TrustBundle]) -> Issuer:
+    """An issuer's Secret, read: under which anchor of *bundles* it is. The key in it is not looked at."""
+    namespace = _of(raw, "namespace")
+    try:
+        chain = read_chain(Secret.from_dict(raw).data["tls.crt"])
+    except KeyError:
+        return Issuer(context, namespace, "", "it has no key tls.crt")
+    except (Malformed, InvalidCredentials) as error:
+        return Issuer(context, namespace, "", f"it cannot be read: {error}")
+    known = [anchor for bundle in bundles for anchor in bundle.anchors]
+    above = anchors.anchor_above(chain, anchors.of(known)) if known else None
+    return Issuer(context, namespace, "" if above is None else anchors.fingerprint(above))
+
+
+def admin_port(pod: Raw) -> int:
+    """The port of *pod* that is named `admin`; ours, if none is."""
+    spec: Any = pod.get("spec") or {}
+    for containers in (spec.get("initContainers"), spec.get("containers")):
+        for container in containers or ():
+            for port in container.get("ports") or ():
+                if port.get("name") == "admin" and isinstance(port.get("containerPort"), int):
+                    return int(port["containerPort"])
+    return ADMIN_PORT
+
+
+def _of(raw: Raw, name: str) -> str:
+    return Fields.of(raw).below("metadata").text(name)

@@ -1,0 +1,128 @@
+"""How the state of a rotation is shown, to people and to programs. Pure."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from cli.rotation.seen import Seen, sorted_
+from cli.rotation.verdict import SHORT, Judged, Status
+
+
+def as_json(seen: Seen, status: Status) -> dict[str, Any]:
+    """For a program; times as RFC 3339, hashes whole."""
+    return {
+        "complete": status.complete,
+        "newestAnchor": status.newest.sha256 if status.newest else None,
+        "anchors": [
+            {
+                "sha256": one.sha256,
+                "name": one.name,
+                "notBefore": _time(one.begins),
+                "notAfter": _time(one.ends),
+            }
+            for one in sorted_(frozenset(seen.anchors().values()))
+        ],
+        "processes": [_process(judged) for judged in status.processes],
+        "configMaps": [
+            {
+                "context": place.context,
+                "namespace": place.namespace,
+                "bundle": place.bundle.digest if place.bundle else None,
+                "anchors": sorted(place.fingerprints),
+                "error": place.wrong,
+            }
+            for place in seen.places
+        ],
+        "issuers": [
+            {"context": one.context, "namespace": one.namespace, "anchor": one.anchor, "error": one.wrong}
+            for one in seen.issuers
+        ],
+        "wrong": list(status.wrong),
+    }
+
+
+def _process(judged: Judged) -> dict[str, Any]:
+    one, held = judged.process, judged.process.held
+    shown: dict[str, Any] = {"context": one.context, "namespace": one.namespace, "name": one.name}
+    if held is not None:
+        shown |= {
+            "identities": sorted(held.identities),
+            "bundles": sorted(held.bundles),
+            "anchors": [anchor.sha256 for anchor in sorted_(held.anchors)],
+            "leafAnchors": sorted(held.leaf_anchors),
+            "leafNotAfter": _time(held.leaf_ends) if held.leaf_ends else None,
+            "issuerAnchors": sorted(held.issuer_anchors),
+        }
+    return shown | {"answers": held is not None, "ok": not judged.wrong, "wrong": list(judged.wrong)}
+
+
+def table(status: Status) -> Table:
+    """A row for each process."""
+    made = Table(box=None, pad_edge=False, header_style="")
+    for heading in (
+        "CONTEXT",
+        "PROCESS",
+        "IDENTITY",
+        "BUNDLE",
+        "ANCHORS",
+        "LEAF UNDER",
+        "LEAF ENDS (UTC)",
+        "STATE",
+    ):
+        made.add_column(heading, overflow="fold")
+    for judged in status.processes:
+        made.add_row(*_cells(judged))
+    return made
+
+
+def _cells(judged: Judged) -> Iterator[Text]:
+    one, held = judged.process, judged.process.held
+    yield Text(one.context or "-")
+    yield Text(f"{one.namespace}/{one.name}" if one.namespace else one.name)
+    if held is None:
+        yield from (Text("?") for _ in range(5))
+    else:
+        yield Text(", ".join(".".join(name.split(".")[:2]) for name in sorted(held.identities)))
+        yield _short(held.bundles)
+        yield _short(anchor.sha256 for anchor in sorted_(held.anchors))
+        yield _short(held.leaf_anchors)
+        yield Text(f"{held.leaf_ends:%Y-%m-%d %H:%M}" if held.leaf_ends else "-")
+    yield Text("\n".join(judged.wrong) or "ok", "red" if judged.wrong else "green")
+
+
+def lines(seen: Seen, status: Status) -> Iterator[Text]:
+    """What stands below the table: the places and issuers, the anchors by name, and what is wrong."""
+    for place in seen.places:
+        held = place.bundle
+        digest = f"bundle {held.digest[:SHORT]}" if held else "no bundle"
+        yield Text(f"{place}: {digest}, anchors {_short(sorted(place.fingerprints))}")
+    for issuer in seen.issuers:
+        yield Text(f"{issuer}: under {issuer.anchor[:SHORT] or 'none'}")
+    for anchor in sorted_(frozenset(seen.anchors().values())):
+        newest = ", the newest" if anchor == status.newest else ""
+        name = f"{anchor.name}, " if anchor.name else ""
+        span = f"made {_day(anchor.begins)}, ends {_day(anchor.ends)}"
+        yield Text(f"anchor {anchor.sha256[:SHORT]}: {name}{span}{newest}")
+    yield from (Text(f"✗ {sentence}", "red") for sentence in status.wrong)
+
+
+def verdict(status: Status) -> str:
+    """What is to be done next, in a sentence."""
+    if status.complete:
+        return "All hold the same trust anchors, and every leaf is under the newest: no older one is needed."
+    return "Not there yet: an older anchor must stay as long as something is missing."
+
+
+def _short(hashes: Iterable[str]) -> Text:
+    return Text(", ".join(one[:SHORT] or "none" for one in hashes))
+
+
+def _time(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _day(at: datetime) -> str:
+    return f"{at:%Y-%m-%d}"

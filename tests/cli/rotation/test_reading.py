@@ -1,0 +1,147 @@
+"""What clusters and processes are asked, and what becomes of those that do not answer."""
+
+import socket
+
+import pytest
+from aiohttp import web
+
+from certs import anchors
+from cli.rotation.reading import admin_port, look
+from cli.rotation.said import Unreadable, held
+from cli.rotation.seen import Process
+from process.address import Address
+from tests.cli.rotation.site import clusters
+from tests.support.pki import Pki
+from tests.support.scripted_api import ScriptedApi
+
+OLD, NEW = Pki.make(), Pki.make()
+BOTH = anchors.of((OLD.root.certificate, NEW.root.certificate))
+OLD_FP, NEW_FP = anchors.fingerprint(OLD.root.certificate), anchors.fingerprint(NEW.root.certificate)
+PROXY = {"jackstay.io/proxy": "outbound", "app": "web"}
+GATEWAY, WEB = "jackstay-gateway.jackstay", "web.test"
+
+
+def one(processes: tuple[Process, ...], name: str) -> Process:
+    (found,) = [process for process in processes if process.name == name]
+    return found
+
+
+async def test_pods_config_maps_and_issuers_of_all_clusters_are_seen() -> None:
+    async with clusters("east", "west") as (east, west):
+        for site in (east, west):
+            await site.bundle(BOTH)
+        await east.bundle(OLD.bundle, "test")
+        await east.issuer(OLD.issuer)
+        await east.runs("gateway-0", OLD.leaf(GATEWAY), BOTH)
+        await west.runs("web", NEW.leaf(WEB), NEW.bundle, namespace="test", labels=PROXY)
+        await west.runs("other", NEW.leaf(WEB), NEW.bundle, namespace="test", labels={"app": "other"})
+        seen = await look([(site.server.name, site.server.access) for site in (east, west)], (), patience=5.0)
+    assert not seen.unread
+    assert {str(process) for process in seen.processes} == {"east: jackstay/gateway-0", "west: test/web"}
+    gateway, web = one(seen.processes, "gateway-0").held, one(seen.processes, "web").held
+    assert gateway is not None
+    assert web is not None
+    assert gateway.bundles == {BOTH.digest}
+    assert gateway.leaf_anchors == {OLD_FP}
+    assert gateway.fingerprints == {OLD_FP, NEW_FP}
+    assert gateway.identities == {OLD.identity(GATEWAY).dns_name}
+    assert web.bundles == {NEW.bundle.digest}
+    assert web.leaf_anchors == {NEW_FP}
+    assert web.fingerprints == {NEW_FP}
+    assert [(place.context, place.namespace) for place in seen.places] == [
+        ("east", "jackstay"),
+        ("east", "test"),
+        ("west", "jackstay"),
+    ]
+    assert [(issuer.context, issuer.anchor) for issuer in seen.issuers] == [("east", OLD_FP)]
+
+
+async def test_pods_that_do_not_answer_are_there_with_the_reason() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf, socket.create_server(("127.0.0.1", 0)) as closing:
+        closed = closing.getsockname()[1]
+        closing.close()
+        async with clusters("east") as (east,):
+            await east.bundle(BOTH)
+            await east.pod("deaf", deaf.getsockname()[1])
+            await east.pod("closed", closed)
+            await east.pod("pending", 9990, phase="Pending")
+            await east.pod("done", 9990, phase="Succeeded")
+            seen = await look([("east", east.server.access)], (), patience=0.5)
+    why = {process.name: process.silent for process in seen.processes}
+    assert why.keys() == {"deaf", "closed", "pending"}
+    assert "no answer in time" in why["deaf"]
+    assert "error trying to reach service" in why["closed"]
+    assert why["pending"] == "the pod is Pending"
+    assert all(process.held is None for process in seen.processes)
+
+
+async def test_a_dead_cluster_and_a_silent_one_are_named_and_the_other_is_read() -> None:
+    async with ScriptedApi() as silent, clusters("west") as (west,):
+        await west.bundle(BOTH)
+        await west.runs("gateway-0", NEW.leaf(GATEWAY), BOTH)
+        async with clusters("gone") as (gone,):
+            dead = gone.server.access
+        asked = [("gone", dead), ("east", silent.access), ("west", west.server.access)]
+        seen = await look(asked, (), patience=0.5)
+    told = {one.context: one.why for one in seen.unread}
+    assert "gone: its API server" in told["gone"]
+    assert "Connection refused" in told["gone"]
+    assert "no answer in time" in told["east"]
+    assert one(seen.processes, "gateway-0").held is not None
+    assert [one.context for one in seen.unread].count("gone") == 1  # however many questions there were
+
+
+async def test_a_right_that_is_missing_is_named() -> None:
+    async def forbidden(request: web.Request) -> web.StreamResponse:
+        pods = request.path.endswith("/pods") and "name" in request.query["labelSelector"]
+        if pods:
+            pod = {"metadata": {"name": "g", "namespace": "jackstay"}, "status": {"phase": "Running"}}
+            return web.json_response({"kind": "List", "metadata": {"resourceVersion": "1"}, "items": [pod]})
+        return web.json_response({"kind": "Status", "code": 403, "reason": "Forbidden"}, status=403)
+
+    async with ScriptedApi() as api:
+        for _ in range(5):
+            api.does(forbidden)
+        seen = await look([("east", api.access)], (), patience=5.0)
+    why = " ".join(one.why for one in seen.unread)
+    for kind in ("configmaps", "secrets", "pods"):
+        assert f"needed is `list` on {kind} in all namespaces" in why
+    assert "needed is `get` on pods/proxy in namespace jackstay" in seen.processes[0].silent
+
+
+async def test_processes_are_asked_directly() -> None:
+    async with clusters("east") as (east,):
+        running = await east.runs("gateway-0", OLD.leaf(GATEWAY), BOTH)
+        with socket.create_server(("127.0.0.1", 0)) as deaf:
+            nobody = Address("127.0.0.1", deaf.getsockname()[1])
+            seen = await look([], [running.address, nobody, Address("127.0.0.1", 1)], patience=0.5)
+    first, second, third = seen.processes
+    assert first.held is not None
+    assert str(first) == str(running.address)
+    assert second.silent == "no answer within 0.5 s"
+    assert "cannot be reached" in third.silent
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "does not say which certificate"),
+        ("jackstay_tunnels 1\n", "does not say which certificate"),
+        ("<html>\n", "cannot be read"),
+        (
+            'jackstay_trust_bundle_info{sha256="a"} 1\njackstay_trust_anchor_info{sha256="b"} 1\n',
+            "cannot be read",
+        ),
+        ('jackstay_trust_bundle_info{other="a"} 1\n', "cannot be read"),
+    ],
+)
+def test_what_is_no_answer_of_ours_is_never_taken_for_one(text: str, said: str) -> None:
+    with pytest.raises(Unreadable, match=said):
+        held(text)
+
+
+def test_the_admin_port_is_the_one_that_is_named_so() -> None:
+    sidecar = {"initContainers": [{"ports": [{"name": "admin", "containerPort": 9991}]}]}
+    assert admin_port({"spec": sidecar}) == 9991
+    assert admin_port({"spec": {"containers": [{"ports": [{"name": "http", "containerPort": 80}]}]}}) == 9990
+    assert admin_port({}) == 9990
