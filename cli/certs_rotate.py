@@ -126,7 +126,7 @@ def begin(
     _next(
         "Apply this, each part to its own cluster. Whoever has anchors from elsewhere (a Secret's ca.crt, "
         "a file) gets both there too.",
-        "Then wait until every process holds both:  jackstay certs rotate status",
+        "Then wait until status says that all hold the newest anchor:  jackstay certs rotate status",
         "Then make each cluster's issuer under the new anchor (jackstay certs issuer), apply it as Secret "
         "jackstay-identity-issuer, and make anew the leaves that are made by hand.",
         "When status says that all leaves are under it:  jackstay certs rotate finish --old-anchor FILE",
@@ -215,6 +215,7 @@ def finish(
     _next(
         "Apply this, each part to its own cluster; take the anchor away where it is held elsewhere.",
         f"Then check that nobody holds it any more:  jackstay certs rotate finish --old-anchor {old[:16]}",
+        "Streams that began under the old anchor are cut after --max-identity-overrun (1 h), and not before.",
         "Keep the old anchor's key from being used again: destroy it.",
     )
 

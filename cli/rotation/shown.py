@@ -15,6 +15,7 @@ def as_json(seen: Seen, status: Status) -> dict[str, Any]:
     """For a program; times as RFC 3339, hashes whole."""
     return {
         "complete": status.complete,
+        "newestHeldByAll": status.everywhere,
         "newestAnchor": status.newest.sha256 if status.newest else None,
         "anchors": [
             {
@@ -113,7 +114,11 @@ def verdict(status: Status) -> str:
     """What is to be done next, in a sentence."""
     if status.complete:
         return "All hold the same trust anchors, and every leaf is under the newest: no older one is needed."
-    return "Not there yet: an older anchor must stay as long as something is missing."
+    if status.everywhere:
+        return (
+            "All hold the newest anchor: now leaves and issuers under it. The older one must stay until then."
+        )
+    return "Not all hold the newest anchor, or not all were seen: no leaf may be under it alone yet."
 
 
 def _short(hashes: Iterable[str]) -> Text:

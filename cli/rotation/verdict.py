@@ -26,6 +26,8 @@ class Status:
     processes: tuple[Judged, ...]
     wrong: tuple[str, ...]
     """What is not a single process's, and what they have not in common."""
+    everywhere: bool
+    """Whether everybody was seen and holds the newest anchor: then leaves may be made under it."""
 
     @property
     def complete(self) -> bool:
@@ -43,7 +45,11 @@ def status(seen: Seen) -> Status:
     newest = ordered[0] if ordered else None
     expected = newest.sha256 if newest is not None else ""
     judged = tuple(Judged(one, tuple(_behind(one, expected, seen.places))) for one in seen.processes)
-    return Status(newest, judged, tuple(_wrong_in_all(seen, expected)))
+    holding = [one.held is not None and expected in one.held.fingerprints for one in seen.processes]
+    holding += [expected in place.fingerprints for place in seen.places]
+    settled = not any(one.held and len(one.held.bundles) > 1 for one in seen.processes)
+    everywhere = all(holding) and settled and not list(_unseen(seen))
+    return Status(newest, judged, tuple(_wrong_in_all(seen, expected)), everywhere)
 
 
 def _behind(process: Process, newest: str, places: Iterable[Place]) -> Iterator[str]:

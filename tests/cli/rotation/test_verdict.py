@@ -220,3 +220,18 @@ def test_a_process_of_a_file_is_held_to_that_file() -> None:
 def test_nothing_is_known_of_a_process_without_metrics() -> None:
     assert not isinstance(silent().held, Held)
     assert not status(seen(silent())).complete
+
+
+@pytest.mark.parametrize(
+    ("there", "everywhere"),
+    [
+        (seen(process(BOTH, OLD_FP), place(BOTH)), True),
+        (seen(process(BOTH, OLD_FP), process(JUST_OLD, OLD_FP, name="b"), place(BOTH)), False),
+        (seen(process(BOTH, OLD_FP), place(BOTH), place(JUST_OLD, namespace="test")), False),
+        (seen(process(BOTH, OLD_FP), silent(), place(BOTH)), False),
+        (seen(WORKERS_DIFFER, place(BOTH)), False),
+        (seen(place(BOTH)), False),
+    ],
+)
+def test_leaves_may_be_made_under_the_newest_once_all_hold_it(there: Seen, everywhere: bool) -> None:
+    assert status(there).everywhere is everywhere
