@@ -46,7 +46,7 @@ class Material:
 
 
 class CurrentIssuer:
-    """Holds an issuer, or a reason why there is none; `changed` is called when that or the bundle is another."""
+    """Holds an issuer, or why there is none; `changed` is called when that or the bundle is another."""
 
     def __init__(
         self,
