@@ -15,6 +15,7 @@ from certs.generation import load_bundle
 from certs.identity import Identity, InvalidIdentity, check_trust_domain
 from certs.inspection import Opened
 from certs.trust_bundle import InvalidTrustBundle
+from cli.certs_verify import verify
 from cli.errors import CliError, explained
 from cli.help import App
 from cli.inspection import as_json, as_lines
@@ -222,6 +223,9 @@ def inspect(
             console.print(line)
     if any(report.wrong for report in reports):
         raise typer.Exit(1)
+
+
+app.command()(verify)
 
 
 def _opened(file: Path) -> Opened:
