@@ -1,8 +1,8 @@
 """
 Chains that must be refused, each a good one with a single flaw, and chains that must be taken.
 
-A case is what `forge` is told; without the flaw the same is a good chain. `tests/certs/test_table.py` shows all of
-them to the verification alone, `tests/gateway/test_table_at_the_doors.py` to a gateway and an outbound proxy.
+A case is what `forge` is told; without the flaw the same is a good chain. `tests/certs/test_table.py` shows
+all of them to the verification alone, `tests/gateway/test_table_at_the_doors.py` to both ends.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -50,14 +50,6 @@ ROWS: list[Case] = [
     good("RSA 2048 all the way", root=with_rsa(2048), issuer=with_rsa(2048), leaf=with_rsa(2048)),
     good("SHA-384 and SHA-512", root=but(digest=hashes.SHA384()), issuer=but(digest=hashes.SHA512())),
     good(
-        "a leaf with a common name as step writes it",
-        leaf=but(subject="web.test"),
-    ),
-    good(
-        "a leaf for clients and servers, critical",
-        leaf=having(x509.ExtendedKeyUsage([SERVER, CLIENT]), critical=True),
-    ),
-    good(
         "a leaf that an RSA key may be encrypted for too",
         leaf=having(usage("digital_signature", "key_encipherment"), critical=True),
     ),

@@ -1,9 +1,14 @@
 """Just enough DER to take a certificate apart, put it together in another way, and sign it again."""
 
+import subprocess
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from tests.certs.forge import Forged
 
@@ -60,3 +65,12 @@ def extensions(edit: Edit) -> Edit:
         return [*signed[:-1], tlv(EXTENSIONS, tlv(SEQUENCE, b"".join(edit(parts(listed)))))]
 
     return change
+
+
+def openssl_signature(signed: bytes, key: CertificateIssuerPrivateKeyTypes, digest: str) -> bytes:
+    """Over a hash that nobody should use any more."""
+    with tempfile.TemporaryDirectory() as directory:
+        pem = Path(directory) / "key.pem"
+        pem.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        command = ["openssl", "dgst", f"-{digest}", "-sign", str(pem)]
+        return subprocess.run(command, input=signed, capture_output=True, check=True, timeout=60).stdout

@@ -151,7 +151,7 @@ ROWS: list[Case] = [
         "subject key identifier|subjectKeyIdentifier|critical",
         issuer=lambda d: having(x509.SubjectKeyIdentifier.from_public_key(d.key.public_key()), critical=True)(
             d
-        ),  # type: ignore[arg-type]
+        ),
     ),
     bad(
         "leaf's authority key identifier without a key",

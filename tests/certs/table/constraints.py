@@ -1,10 +1,11 @@
 """Authorities that may not speak for the leaf's name: each form of a constraint, at each place."""
 
 from ipaddress import ip_network
+from typing import Any
 
 from cryptography import x509
 
-from tests.certs.forge import WEB, dns, having, uri
+from tests.certs.forge import WEB, Change, dns, having, uri
 from tests.certs.table import Case, bad
 
 _PERMITTED = {
@@ -33,6 +34,10 @@ def _constraints(permitted: list[str] | None, excluded: list[str] | None) -> x50
         [dns(name) for name in permitted] if permitted else None,
         [dns(name) for name in excluded] if excluded else None,
     )
+
+
+def _as(argument: str, change: Change) -> dict[str, Any]:
+    return {argument: change}
 
 
 _SAID = "may not speak for its name"
@@ -68,7 +73,7 @@ ROWS: list[Case] = [
             f"{place} permits {name}",
             _SAID,
             base=base,
-            **{argument: having(_constraints(permitted, None), critical=True)},
+            **_as(argument, having(_constraints(permitted, None), critical=True)),
         )
         for place, (argument, base) in _PLACES.items()
         for name, permitted in _PERMITTED.items()
@@ -78,7 +83,7 @@ ROWS: list[Case] = [
             f"{place} excludes {name}",
             _SAID,
             base=base,
-            **{argument: having(_constraints(None, excluded), critical=True)},
+            **_as(argument, having(_constraints(None, excluded), critical=True)),
         )
         for place, (argument, base) in _PLACES.items()
         for name, excluded in _EXCLUDED.items()
@@ -88,11 +93,10 @@ ROWS: list[Case] = [
             f"{place} permits the domain and excludes the namespace",
             _SAID,
             base=base,
-            **{
-                argument: having(
-                    _constraints(["cluster.local"], [WEB.dns_name.partition(".")[2]]), critical=True
-                )
-            },
+            **_as(
+                argument,
+                having(_constraints(["cluster.local"], [WEB.dns_name.partition(".")[2]]), critical=True),
+            ),
         )
         for place, (argument, base) in _PLACES.items()
     ),

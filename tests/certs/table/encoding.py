@@ -93,7 +93,7 @@ def _sent(edit: Edit, algorithm: bytes = ECDSA_SHA256) -> Callable[[Forged], Seq
 
 def _long_form(element: bytes) -> bytes:
     """The same with its length in more bytes than needed: BER."""
-    return bytes((element[0], 0x82)) + len(content(element)).to_bytes(2, "big") + content(element)
+    return bytes((element[0], 0x83)) + len(content(element)).to_bytes(3, "big") + content(element)
 
 
 _EDITS: dict[str, Edit] = {

@@ -1,12 +1,14 @@
 """Keys of a kind or size that is not taken, signatures over weak hashes, and signatures of somebody else."""
 
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 
-from tests.certs.forge import Change, Draft, but
+from tests.certs.forge import Change, Draft, Forged, but, same
 from tests.certs.table import Case, bad
+from tests.certs.table.asn1 import BITS, SEQUENCE, openssl_signature, parts, tlv
 
 TWO = {"issuers": 2}
 
@@ -47,6 +49,28 @@ _TLS_SIGNS_WITH = ("brainpool 256", "brainpool 384")
 
 _SAID = "key is|no trust anchor|cannot be read"
 
+_WEAK = {
+    ("sha1", "EC"): "300906072a8648ce3d0401",
+    ("sha1", "RSA"): "300d06092a864886f70d0101050500",
+    ("md5", "RSA"): "300d06092a864886f70d0101040500",
+}
+"""Algorithm identifiers of RFC 3279, section 2.2."""
+
+
+def _signed_over(digest: str) -> Callable[[Forged], Sequence[bytes]]:
+    """The leaf signed over a hash that `cryptography` does not sign over any more, by openssl."""
+
+    def sent(made: Forged) -> Sequence[bytes]:
+        kind = "RSA" if isinstance(made.signer, rsa.RSAPrivateKey) else "EC"
+        algorithm = bytes.fromhex(_WEAK[digest, kind])
+        inside = parts(made.certificates[0].tbs_certificate_bytes)
+        signed = tlv(SEQUENCE, b"".join([*inside[:2], algorithm, *inside[3:]]))
+        leaf = signed + algorithm + tlv(BITS, b"\0" + openssl_signature(signed, made.signer, digest))
+        return [tlv(SEQUENCE, leaf), *made.chain[1:]]
+
+    return sent
+
+
 ROWS: list[Case] = [
     bad("RSA 1024 leaf", "RSA 1024", leaf=with_rsa(1024)),
     bad("RSA 1024 issuer", "RSA 1024", issuer=with_rsa(1024)),
@@ -81,9 +105,6 @@ ROWS: list[Case] = [
     bad("SHA-224 of the issuer", "SHA224", issuer=but(digest=hashes.SHA224())),
     bad("SHA-224 of the upper issuer", "SHA224", base=TWO, top=but(digest=hashes.SHA224())),
     bad("SHA-224 of the root over the issuer", "SHA224", root=but(digest=hashes.SHA224())),
-    bad("SHA-1 of the issuer", "SHA1", issuer=but(digest=hashes.SHA1())),
-    bad("SHA-1 of the upper issuer", "SHA1", base=TWO, top=but(digest=hashes.SHA1())),
-    bad("SHA-1 by an RSA issuer", "SHA1", issuer=lambda d: but(digest=hashes.SHA1())(with_rsa(2048)(d))),
     bad(
         "SHA3 of the issuer", "SHA3|sha3|cannot be read|no trust anchor", issuer=but(digest=hashes.SHA3_256())
     ),
@@ -93,5 +114,13 @@ ROWS: list[Case] = [
         base={"issuer": with_rsa(2048)},
         leaf=with_curve(ec.SECP224R1()),
         at_doors=False,
+    ),
+    *(
+        bad(f"{digest} of {kind}", "taken are SHA", base={"issuer": issuer}, sent=_signed_over(digest))
+        for digest, kind, issuer in (
+            ("sha1", "an ECDSA issuer", same),
+            ("sha1", "an RSA issuer", with_rsa(2048)),
+            ("md5", "an RSA issuer", with_rsa(2048)),
+        )
     ),
 ]

@@ -21,7 +21,7 @@ ROWS: list[Case] = [
     ),
     bad(
         "leaf for anything",
-        "Auth is missing",
+        "Auth is missing|allows everything",
         leaf=having(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])),
     ),
     bad(
@@ -55,7 +55,12 @@ ROWS: list[Case] = [
     ),
     bad(
         "leaf's usage critical, and of others",
-        "Auth is missing",
+        "Auth is missing|critical",
         leaf=having(x509.ExtendedKeyUsage([CODE, OCSP]), critical=True),
+    ),
+    bad(
+        "leaf's usage critical",
+        "critical",
+        leaf=having(x509.ExtendedKeyUsage([SERVER, CLIENT]), critical=True),
     ),
 ]

@@ -1,12 +1,14 @@
 """Certificates that are not valid now, at each place of the chain."""
 
+from typing import Any
+
 from tests.certs.forge import NOW, Change, but
 from tests.certs.table import DAY, HOUR, SECOND, Case, bad
 
 TWO = {"issuers": 2}
 
 
-def _of(place: str, change: Change) -> dict[str, Change]:
+def _of(place: str, change: Change) -> dict[str, Any]:
     return {place: change}
 
 
