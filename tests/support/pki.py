@@ -138,11 +138,12 @@ class Pki:
         alpn_server: Sequence[str] = ALPN,
         alpn_client: Sequence[str] = ALPN[:1],
         bundle: TrustBundle | None = None,
+        credentials: Credentials | None = None,
     ) -> Generation:
-        """TLS contexts that show a new leaf for *name* and trust this PKI (or *bundle*)."""
+        """TLS contexts that show a new leaf for *name*, or *credentials*, and trust this PKI, or *bundle*."""
         return Generation.build(
             number,
-            self.leaf(name).credentials,
+            credentials or self.leaf(name).credentials,
             bundle or self.bundle,
             alpn_server=alpn_server,
             alpn_client=alpn_client,

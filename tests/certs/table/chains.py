@@ -73,6 +73,7 @@ ROWS: list[Case] = [
         leaf=having(
             x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\4\x82\x40\0" + bytes(16384))
         ),
+        at_doors=False,  # a handshake of that size is refused before its chain is whole
     ),
     bad("issuer named otherwise than the leaf says", "no trust anchor", leaf=but(signer_name="somebody")),
     bad("upper issuer named otherwise", "no trust anchor", base=TWO, top=but(signer_name="somebody")),
