@@ -37,7 +37,7 @@ class InvalidCertificate(ValueError):
 
 
 @contextmanager
-def _reading(what: str) -> Iterator[None]:
+def reading(what: str) -> Iterator[None]:
     """Translate what `cryptography` raises on bytes that somebody else made."""
     try:
         yield
@@ -65,19 +65,19 @@ def digest_for(key: object) -> hashes.SHA256 | hashes.SHA384:
 
 def parse(encoded: bytes) -> x509.Certificate:
     """Read a certificate with its names, extensions and key, so that later questions do not fail."""
-    with _reading("the certificate"):
+    with reading("the certificate"):
         certificate = x509.load_der_x509_certificate(encoded)
         _ = certificate.version, certificate.serial_number, certificate.signature_hash_algorithm
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    with _reading("a name in it"):
+    with reading("a name in it"):
         _ = certificate.subject, certificate.issuer
     # The one byte that no signature covers and `cryptography` does not look at: how many bits
     # of the signature's last byte do not count.
     if not encoded.endswith(b"\0" + certificate.signature):
         raise InvalidCertificate("the signature is not made of whole bytes")
-    with _reading("an extension"):
+    with reading("an extension"):
         _ = certificate.extensions
-    with _reading("the public key"):
+    with reading("the public key"):
         certificate.public_key()
     return certificate
 

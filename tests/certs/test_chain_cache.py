@@ -19,7 +19,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Role]:
     """In which roles chains were really verified."""
     roles: list[Role] = []
 
-    def counting(chain: list[bytes], bundle: object, *, role: Role, at: datetime) -> Peer:
+    def counting(
+        chain: list[bytes], bundle: object, *, role: Role, at: datetime, revocations: object
+    ) -> Peer:
         roles.append(role)
         return verify(chain, PKI.bundle, role=role, at=at)
 
