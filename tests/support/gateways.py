@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 
-from certs.trust_bundle import TrustBundle
 from gateway.current import Current
 from gateway.handshake_queue import HandshakeThreads
 from gateway.inbound import Inbound
@@ -45,11 +44,10 @@ async def open_inbound(
     routes: RouteTable = NO_ROUTES,
     registry: CollectorRegistry | None = None,
     threads: HandshakeThreads | None = None,
-    bundle: TrustBundle | None = None,
 ) -> AsyncIterator[tuple[Inbound, Listener]]:
-    """The same, and what it is made of; with *bundle* it trusts those anchors instead."""
+    """The same, and what it is made of."""
     settings = settings or InboundSettings()
-    generation = pki.generation(GATEWAY, bundle=bundle)
+    generation = pki.generation(GATEWAY)
     metrics = DataPathMetrics(registry or CollectorRegistry(), "inbound")
     with threads or HandshakeThreads(2) as computing:
         async with Lingering() as lingering:
