@@ -7,8 +7,8 @@ not prove, that it has their key. OpenSSL shows only what it can read itself.
     await peer.say(b"question")
     async for data in peer.heard(): ...   # until Ended, with the alert if there was one
 
-One cipher (AES-128-GCM with SHA-256), one group (X25519); what the other end shows is not looked at: it is the
-other end that is tested.
+One cipher (AES-128-GCM with SHA-256), one group (X25519). What the other end shows is not looked at: it
+is what is tested.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """
 A gateway and an outbound proxy in this process, over real sockets, to which an `Example` is shown.
 
-What they let in, and what they say of what they do not, is `Seen`; behind both stands somebody who counts bytes.
+What they let in, and what they say of what they do not, is `Seen`; behind both somebody counts bytes.
 """
 
 import asyncio
@@ -48,10 +48,10 @@ class Seen:
     """What the end said to the one who showed it."""
     reached: int
     """Bytes that came where they must not, or for a good one must."""
-    said: tuple[str, ...]
-    """The end's own reasons, in its log."""
-    counted: float
-    """Handshakes that failed because the other end is not trusted."""
+    said: tuple[tuple[str, str], ...]
+    """The end's own reasons and sentences, in its log."""
+    counted: dict[str, float]
+    """Its handshakes, by result."""
 
 
 @lru_cache(maxsize=1)
@@ -101,7 +101,7 @@ async def _to_gateway(example: Example, lines: list[MutableMapping[str, Any]]) -
                 alert = end.alert
             finally:
                 peer.close()
-    return Seen(let_in, alert, reached, _said(lines, "peer.refused"), _counted(registry, "inbound"))
+    return Seen(let_in, alert, reached, _said(lines, "peer.refused"), _counted(registry))
 
 
 async def _to_outbound(example: Example, lines: list[MutableMapping[str, Any]]) -> Seen:
@@ -149,17 +149,21 @@ async def _to_outbound(example: Example, lines: list[MutableMapping[str, Any]]) 
         await over.wait()
         with contextlib.suppress(OSError):
             application.break_off()
-    return Seen(let_in, alert, reached, _said(lines, "connection.closed"), _counted(registry, "outbound"))
+    return Seen(let_in, alert, reached, _said(lines, "connection.closed"), _counted(registry))
 
 
-def _said(lines: Iterable[MutableMapping[str, Any]], event: str) -> tuple[str, ...]:
+def _said(lines: Iterable[MutableMapping[str, Any]], event: str) -> tuple[tuple[str, str], ...]:
     return tuple(
-        str(line["message"])
+        (str(line["reason"]), str(line["message"]))
         for line in lines
-        if line["event"] == event and line.get("reason") == "untrusted"
+        if line["event"] == event and line.get("reason")
     )
 
 
-def _counted(registry: CollectorRegistry, direction: str) -> float:
-    labels = {"direction": direction, "result": "untrusted"}
-    return registry.get_sample_value("jackstay_handshakes_total", labels) or 0.0
+def _counted(registry: CollectorRegistry) -> dict[str, float]:
+    return {
+        sample.labels["result"]: sample.value
+        for family in registry.collect()
+        for sample in family.samples
+        if sample.name == "jackstay_handshakes_total" and sample.value
+    }

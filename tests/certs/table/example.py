@@ -43,6 +43,8 @@ class Row:
     bad: Make
     good: Make
     roles: tuple[Role, ...] = BOTH
+    reason: str = "untrusted"
+    """What OpenSSL cannot even read is a violation of the protocol."""
 
     def __str__(self) -> str:
         return f"{self.category}: {self.name}"

@@ -1,7 +1,6 @@
 """All rows."""
 
-from tests.certs.forge import without
-from cryptography import x509
-from tests.certs.table.example import Row, row
+from tests.certs.table import authorities, encodings, names, purposes
+from tests.certs.table.example import Row
 
-ROWS: list[Row] = [row("eku", "none", "Auth is missing", leaf=without(x509.ExtendedKeyUsage))]
+ROWS: list[Row] = [*purposes.ROWS, *purposes.TIMES, *authorities.ROWS, *names.ROWS, *encodings.ROWS]
