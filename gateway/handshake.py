@@ -264,7 +264,7 @@ def _refusal(error: ssl.SSLError) -> PeerUntrusted | Distrusted | ProtocolViolat
         return PeerUntrusted(
             "TLS: bad signature: the other end does not prove that the certificate is its own"
         )
-    if "CERTIFICATE" in reason:
+    if "CERTIFICATE" in reason or reason == "WRONG_CURVE":  # of the certificate's key
         return PeerUntrusted(f"TLS: {reason.lower().replace('_', ' ')}")
     return ProtocolViolation(f"TLS: {reason.lower().replace('_', ' ')}")
 
