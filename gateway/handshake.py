@@ -251,11 +251,20 @@ class _Handshake:
                 raise PeerUntrusted(str(error)) from error
 
 
+_NOT_ITS_OWN = frozenset(("BAD_SIGNATURE", "WRONG_SIGNATURE_TYPE", "WRONG_SIGNATURE_SIZE"))
+
+
 def _refusal(error: ssl.SSLError) -> PeerUntrusted | Distrusted | ProtocolViolation:
     if said := by_alert(error):
         return said
-    reason = error.reason or str(error)
-    if "CERTIFICATE" in reason:
+    reason = error.reason or str(error)  # Python knows no name for some of OpenSSL's
+    if "asn1" in reason.lower() or reason == "CERT_LENGTH_MISMATCH":
+        return PeerUntrusted("TLS: the certificate cannot be read")
+    if reason in _NOT_ITS_OWN:
+        return PeerUntrusted(
+            "TLS: bad signature: the other end does not prove that the certificate is its own"
+        )
+    if "CERTIFICATE" in reason or reason == "WRONG_CURVE":  # of the certificate's key
         return PeerUntrusted(f"TLS: {reason.lower().replace('_', ' ')}")
     return ProtocolViolation(f"TLS: {reason.lower().replace('_', ' ')}")
 

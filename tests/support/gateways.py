@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 
 from prometheus_client import CollectorRegistry
 
+from certs.trust_bundle import TrustBundle
 from gateway.current import Current
 from gateway.handshake_queue import HandshakeThreads
 from gateway.inbound import Inbound
@@ -44,10 +45,11 @@ async def open_inbound(
     routes: RouteTable = NO_ROUTES,
     registry: CollectorRegistry | None = None,
     threads: HandshakeThreads | None = None,
+    bundle: TrustBundle | None = None,
 ) -> AsyncIterator[tuple[Inbound, Listener]]:
-    """The same, and what it is made of."""
+    """The same, and what it is made of. It lets in whom *bundle* vouches for, if that is given."""
     settings = settings or InboundSettings()
-    generation = pki.generation(GATEWAY)
+    generation = pki.generation(GATEWAY, bundle=bundle)
     metrics = DataPathMetrics(registry or CollectorRegistry(), "inbound")
     with threads or HandshakeThreads(2) as computing:
         async with Lingering() as lingering:

@@ -1,0 +1,125 @@
+"""Alternative names of a leaf of which each says something else than one identity in its one form."""
+
+from ipaddress import ip_address
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+
+from certs.identity import Identity
+from tests.certs.forge import WEB, but, dns, having, named, uri, without
+from tests.certs.table.example import Row, row
+
+LONG = Identity("linkerd-gateway", "linkerd-multicluster", "linkerd", "cluster.local")
+
+NAMES: dict[str, tuple[x509.GeneralName, ...]] = {
+    "NUL": (dns("web\0.test.serviceaccount.identity.jackstay.cluster.local"),),
+    "NUL at the end": (dns(WEB.dns_name + "\0"),),
+    "newline at the end": (dns(WEB.dns_name + "\n"),),
+    "return": (dns(WEB.dns_name + "\r"),),
+    "comma": (dns(f"x, DNS:{WEB.dns_name}"),),
+    "upper case": (dns(WEB.dns_name.upper()),),
+    "one upper case": (dns("W" + WEB.dns_name[1:]),),
+    "trailing dot": (dns(WEB.dns_name + "."),),
+    "leading dot": (dns("." + WEB.dns_name),),
+    "two dots": (dns(WEB.dns_name.replace(".", "..", 1)),),
+    "leading space": (dns(" " + WEB.dns_name),),
+    "trailing space": (dns(WEB.dns_name + " "),),
+    "tab": (dns(WEB.dns_name + "\t"),),
+    "underscore": (dns("w_b" + WEB.dns_name[3:]),),
+    "wildcard": (dns("*" + WEB.dns_name[3:]),),
+    "wildcard in a label": (dns("w*" + WEB.dns_name[3:]),),
+    "wildcard namespace": (dns(WEB.dns_name.replace("test", "*")),),
+    "wildcard alone": (dns("*"),),
+    "hyphen first": (dns("-" + WEB.dns_name),),
+    "hyphen last": (dns("web-" + WEB.dns_name[3:]),),
+    "internationalised": (dns("xn--wb-yja" + WEB.dns_name[3:]),),
+    "label of 64": (dns("w" * 64 + WEB.dns_name[3:]),),
+    "name of 254": (dns(WEB.dns_name + "." + ".".join(["a" * 49] * 4)),),
+    "empty": (dns(""),),
+    "not an identity": (dns("web.test.svc.cluster.local"),),
+    "dotted account": (dns("a." + WEB.dns_name),),
+    "no trust domain": (dns("web.test.serviceaccount.identity.jackstay"),),
+    "another mark": (dns(WEB.dns_name.replace("identity", "identities")),),
+    "two identities": (dns(WEB.dns_name), dns(LONG.dns_name)),
+    "the same twice": (dns(WEB.dns_name), dns(WEB.dns_name)),
+    "a host name beside": (dns(WEB.dns_name), dns("localhost")),
+    "no names": (),
+    "only a URI": (uri(WEB.spiffe_uri),),
+    "another account's URI": (dns(WEB.dns_name), uri("spiffe://cluster.local/ns/test/sa/api")),
+    "another namespace's URI": (dns(WEB.dns_name), uri("spiffe://cluster.local/ns/prod/sa/web")),
+    "another domain's URI": (dns(WEB.dns_name), uri("spiffe://west.jackstay/ns/test/sa/web")),
+    "URI with a port": (dns(WEB.dns_name), uri("spiffe://cluster.local:443/ns/test/sa/web")),
+    "URI with a user": (dns(WEB.dns_name), uri("spiffe://me@cluster.local/ns/test/sa/web")),
+    "URI with a query": (dns(WEB.dns_name), uri(WEB.spiffe_uri + "?a=b")),
+    "URI with a fragment": (dns(WEB.dns_name), uri(WEB.spiffe_uri + "#a")),
+    "URI with a percent": (dns(WEB.dns_name), uri("spiffe://cluster.local/ns/test/sa/%77eb")),
+    "URI with two slashes": (dns(WEB.dns_name), uri("spiffe://cluster.local//ns/test/sa/web")),
+    "URI with a slash behind": (dns(WEB.dns_name), uri(WEB.spiffe_uri + "/")),
+    "URI in upper case": (dns(WEB.dns_name), uri(WEB.spiffe_uri.replace("spiffe", "SPIFFE"))),
+    "URI of the web": (dns(WEB.dns_name), uri("https://cluster.local/ns/test/sa/web")),
+    "the URI twice": (dns(WEB.dns_name), uri(WEB.spiffe_uri), uri(WEB.spiffe_uri)),
+    "an address": (dns(WEB.dns_name), x509.IPAddress(ip_address("10.0.0.1"))),
+    "a mail address": (dns(WEB.dns_name), x509.RFC822Name("web@test.local")),
+    "a directory name": (
+        dns(WEB.dns_name),
+        x509.DirectoryName(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, WEB.dns_name[:64])])),
+    ),
+    "another name": (dns(WEB.dns_name), x509.OtherName(x509.ObjectIdentifier("1.2.3.4"), b"\x0c\x01a")),
+    "a registered id": (dns(WEB.dns_name), x509.RegisteredID(x509.ObjectIdentifier("1.2.3.4"))),
+    "a NUL for a dot": (dns(WEB.dns_name.replace(".", "\0", 1)),),
+    "a NUL and another domain": (dns(WEB.dns_name + "\0.evil.example"),),
+    "newline inside": (dns(WEB.dns_name.replace(".", "\n", 1)),),
+    "return and newline": (dns(WEB.dns_name + "\r\nX: y"),),
+    "escape of a terminal": (dns("\x1b[2J" + WEB.dns_name),),
+    "delete": (dns(WEB.dns_name + "\x7f"),),
+    "a slash": (dns(WEB.dns_name + "/x"),),
+    "a colon": (dns(WEB.dns_name + ":443"),),
+    "an equals sign": (dns("CN=" + WEB.dns_name),),
+    "a mail address as DNS": (dns("web@" + WEB.dns_name[4:]),),
+    "a URI as DNS": (dns(WEB.spiffe_uri),),
+    "an address as DNS": (dns("10.0.0.1"),),
+    "wildcard before a wildcard": (dns("*.*" + WEB.dns_name[8:]),),
+    "wildcard at the end": (dns(WEB.dns_name.replace("local", "*")),),
+    "wildcard for the mark": (dns(WEB.dns_name.replace("serviceaccount", "*")),),
+    "wildcard beside": (dns(WEB.dns_name), dns("*" + WEB.dns_name[3:])),
+    "internationalised namespace": (dns(WEB.dns_name.replace("test", "xn--tst-qla")),),
+    "internationalised domain": (dns(WEB.dns_name.replace("cluster", "xn--clster-3ya")),),
+    "internationalised control plane": (dns(WEB.dns_name.replace("jackstay", "xn--jackstay-x2a")),),
+    "internationalised, in upper case": (dns("XN--wb-yja" + WEB.dns_name[3:]),),
+    "a lone mark": (dns("serviceaccount.identity"),),
+    "the mark in upper case": (dns(WEB.dns_name.replace("serviceaccount", "ServiceAccount")),),
+    "URI with a scheme alone": (dns(WEB.dns_name), uri("spiffe:")),
+    "URI without a path": (dns(WEB.dns_name), uri("spiffe://cluster.local")),
+    "URI with the path in upper case": (dns(WEB.dns_name), uri("spiffe://cluster.local/NS/test/SA/web")),
+    "URI with dots in its path": (dns(WEB.dns_name), uri("spiffe://cluster.local/ns/x/../test/sa/web")),
+    "URI with the domain's dot": (dns(WEB.dns_name), uri("spiffe://cluster.local./ns/test/sa/web")),
+    "URI with a NUL": (dns(WEB.dns_name), uri(WEB.spiffe_uri + "\0")),
+    "URI with a newline": (dns(WEB.dns_name), uri(WEB.spiffe_uri + "\n")),
+    "an empty URI": (dns(WEB.dns_name), uri("")),
+    "another URI beside": (dns(WEB.dns_name), uri(WEB.spiffe_uri), uri("spiffe://cluster.local/ns/a/sa/b")),
+}
+
+_SAID = "is not|it carries|two different things|can look like|over 253|cannot be read|has a dot"
+
+ROWS: list[Row] = [
+    *(row("names", name, _SAID, leaf=named(*values)) for name, values in NAMES.items()),
+    row("names", "none at all", "names nobody", leaf=without(x509.SubjectAlternativeName)),
+    row(
+        "names",
+        "a common name alone",
+        "names nobody",
+        leaf=lambda d: but(subject=WEB.dns_name[:64])(without(x509.SubjectAlternativeName)(d)),
+    ),
+    row(
+        "names",
+        "a common name and a host's name",
+        "is not an identity",
+        leaf=lambda d: but(subject="web.test")(named(dns("web.test.svc"))(d)),
+    ),
+    row(
+        "names",
+        "empty subject and names not critical",
+        "critical",
+        leaf=having(x509.SubjectAlternativeName([dns(WEB.dns_name)])),
+    ),
+]
