@@ -12,15 +12,13 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from certs import der
+from certs import der as der_forms
 
 LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
 CURVES = {"secp256r1": "P-256", "secp384r1": "P-384"}
 HASHES = ("sha256", "sha384", "sha512")
-RSA_BITS = range(2048, 4097, 8)
+RSA_BITS = range(2048, 4097)
 RSA_EXPONENT = 65537
-"""What everybody's tools write. Small ones have been forged, great ones cost whoever verifies."""
-
 LITTLE = 0.3
 """The part of a lifetime that is left when it is time to worry."""
 
@@ -63,22 +61,29 @@ def digest_for(key: object) -> hashes.SHA256 | hashes.SHA384:
     return hashes.SHA384() if isinstance(curve, ec.SECP384R1) else hashes.SHA256()
 
 
-def parse(encoded: bytes) -> x509.Certificate:
+def parse(der: bytes) -> x509.Certificate:
     """Read a certificate with its names, extensions and key, so that later questions do not fail."""
     with reading("the certificate"):
-        certificate = x509.load_der_x509_certificate(encoded)
+        certificate = x509.load_der_x509_certificate(der)
         _ = certificate.version, certificate.serial_number, certificate.signature_hash_algorithm
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     with reading("a name in it"):
         _ = certificate.subject, certificate.issuer
     # The one byte that no signature covers and `cryptography` does not look at: how many bits
     # of the signature's last byte do not count.
-    if not encoded.endswith(b"\0" + certificate.signature):
+    if not der.endswith(b"\0" + certificate.signature):
         raise InvalidCertificate("the signature is not made of whole bytes")
     with reading("an extension"):
         _ = certificate.extensions
     with reading("the public key"):
-        certificate.public_key()
+        key = certificate.public_key()
+        plain = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    # Parameters of a curve of one's own, and points in other forms, are read by some and cost others dear.
+    if der_forms.public_key(certificate) != plain:
+        raise InvalidCertificate(
+            "its key is not written in the plain form (a curve's name and an uncompressed point, or RSA); "
+            "make the key anew (openssl: -pkeyopt ec_param_enc:named_curve)"
+        )
     return certificate
 
 
@@ -133,10 +138,12 @@ def check_key(key: object, whose: str = "its key") -> None:
     elif isinstance(key, rsa.RSAPublicKey):
         exponent = key.public_numbers().e
         if exponent != RSA_EXPONENT:
-            raise InvalidCertificate(f"{whose} is RSA with another exponent than {RSA_EXPONENT}")
-        if key.key_size % 8:
-            raise InvalidCertificate(f"{whose} is {key_type(key)}, which is no whole number of bytes")
+            raise InvalidCertificate(
+                f"{whose} has the RSA exponent {_short(exponent)}; taken is {RSA_EXPONENT}"
+            )
         good = key.key_size in RSA_BITS
+        if good and key.key_size % 8:
+            raise InvalidCertificate(f"{whose} has {key.key_size} bits, which are not whole bytes")
     else:
         good = False
     if not good:
@@ -145,20 +152,8 @@ def check_key(key: object, whose: str = "its key") -> None:
         )
 
 
-def check_own_key(certificate: x509.Certificate) -> None:
-    """
-    Raises InvalidCertificate unless the key of *certificate* is one that we take, in its one form.
-
-    The library takes a curve that is spelled out with all its parameters for the curve that it looks like.
-    """
-    key = certificate.public_key()
-    check_key(key)
-    usual = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if der.key_as_written(certificate) != usual:
-        raise InvalidCertificate(
-            f"its key is {key_type(key)} written in an unusual form; a curve is written by its name, "
-            "a point uncompressed and RSA without parameters"
-        )
+def _short(number: int) -> str:
+    return str(number) if number.bit_length() <= 64 else f"of {number.bit_length()} bits"
 
 
 def check_signature_hash(certificate: x509.Certificate) -> None:
@@ -215,4 +210,4 @@ def check_anchor(certificate: x509.Certificate) -> None:
     if usage is not None and not usage.value.key_cert_sign:
         raise InvalidCertificate("its key usage does not allow signing certificates")
     check_named(certificate)
-    check_own_key(certificate)
+    check_key(certificate.public_key())

@@ -1,40 +1,63 @@
-"""Where the parts of a certificate stand in its bytes: for what `cryptography` reads and does not tell."""
-
-from collections.abc import Iterator
+"""The parts of DER that a parser has read already, as they were written: what it does not tell."""
 
 from cryptography import x509
 
-_VERSION = 0xA0
-_BEFORE_KEY = 5
-"""Serial number, algorithm, issuer, validity and subject; a version stands before them, but in version 1."""
+_VERSION, _KEY = 0xA0, 5
+_UNIQUE_IDS = (0x81, 0xA1, 0x82, 0xA2)
 
 
-def key_as_written(certificate: x509.Certificate) -> bytes:
-    """The SubjectPublicKeyInfo of *certificate* in the bytes in which it was signed."""
-    (body,) = parts(certificate.tbs_certificate_bytes)
-    inside = [part for part in parts(content(body)) if part[0] != _VERSION]
-    return inside[_BEFORE_KEY]
+def split(der: bytes) -> list[bytes]:
+    """The elements that stand in *der* one after the other, each with tag and length."""
+    found = []
+    while der:
+        size, begin = der[1], 2
+        if size & 0x80:
+            begin += size & 0x7F
+            size = int.from_bytes(der[2:begin])
+        found.append(der[: begin + size])
+        der = der[begin + size :]
+    return found
 
 
-def parts(der: bytes) -> Iterator[bytes]:
-    """The values that stand one behind the other in *der*, which somebody has found well-formed."""
-    at = 0
-    while at < len(der):
-        begin, length = _header(der, at)
-        yield der[at : begin + length]
-        at = begin + length
+def inside(der: bytes) -> bytes:
+    """What the one element *der* holds."""
+    return der[2 + (der[1] & 0x7F if der[1] & 0x80 else 0) :]
 
 
-def content(value: bytes) -> bytes:
-    """What stands inside of one value."""
-    begin, length = _header(value, 0)
-    return value[begin : begin + length]
+def _fields(certificate: x509.Certificate) -> list[bytes]:
+    """What is signed, from the serial number on."""
+    fields = split(inside(certificate.tbs_certificate_bytes))
+    return fields[1:] if fields[0][0] == _VERSION else fields
 
 
-def _header(der: bytes, at: int) -> tuple[int, int]:
-    """Where the content of the value at *at* begins, and how long it is."""
-    length = der[at + 1]
-    if length < 0x80:
-        return at + 2, length
-    more = length & 0x7F
-    return at + 2 + more, int.from_bytes(der[at + 2 : at + 2 + more])
+def public_key(certificate: x509.Certificate) -> bytes:
+    """The SubjectPublicKeyInfo."""
+    return _fields(certificate)[_KEY]
+
+
+def has_unique_id(certificate: x509.Certificate) -> bool:
+    """Whether it has an issuerUniqueID or a subjectUniqueID."""
+    return any(field[0] in _UNIQUE_IDS for field in _fields(certificate)[_KEY + 1 :])
+
+
+def extension(certificate: x509.Certificate, oid: x509.ObjectIdentifier) -> bytes | None:
+    """The value of an extension, which there is once at most."""
+    for field in _fields(certificate)[_KEY + 1 :]:
+        if field[0] == 0xA3:
+            for one in split(inside(inside(field))):
+                name, *_, value = split(inside(one))
+                if _dotted(inside(name)) == oid.dotted_string:
+                    return inside(value)
+    return None
+
+
+def _dotted(encoded: bytes) -> str:
+    """An object identifier as people write it."""
+    numbers, value = [], 0
+    for byte in encoded:
+        value = value << 7 | byte & 0x7F
+        if not byte & 0x80:
+            numbers.append(value)
+            value = 0
+    first = min(numbers[0] // 40, 2)
+    return ".".join(map(str, (first, numbers[0] - 40 * first, *numbers[1:])))

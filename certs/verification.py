@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Literal
 
 from cryptography import x509
@@ -95,6 +96,7 @@ def verify(
         leaf, issuers = certificate.parse(chain[0]), [_issuer(der) for der in chain[1:]]
         found = names(leaf)
         path = _path(leaf, issuers, bundle, found.identity.dns_name, role, at)
+        _check_order((leaf, *issuers), path)
         profile.check(path, role)
         _check_time(path, at)
         not_after = min(link.not_valid_after_utc for link in path)
@@ -149,6 +151,23 @@ def _check_time(path: Sequence[x509.Certificate], at: datetime) -> None:
         if not certificate.valid_at(link, at):
             what = "trust anchor" if link is path[-1] else profile.place(below)
             raise InvalidCertificate(f"the {what} is not valid now, but {certificate.validity(link)}")
+
+
+def _check_order(sent: Sequence[x509.Certificate], path: Sequence[x509.Certificate]) -> None:
+    """
+    Raises InvalidCertificate unless each certificate of *sent* is signed by the one behind it.
+
+    The anchor may stand at the end, and above it whoever has signed that too, while anchors are exchanged.
+    """
+    if list(sent) in (list(path[:-1]), list(path)):
+        return
+    if len(set(sent)) < len(sent):
+        raise InvalidCertificate("a certificate stands twice in the chain")
+    if not all(certificate.issued_by(link, signer) for link, signer in pairwise(sent)):
+        raise InvalidCertificate(
+            "the chain is not in order, or holds what does not belong to it: "
+            "it must be the leaf, then its issuer, and so on upwards"
+        )
 
 
 def _sentence(sent: Sequence[x509.Certificate], role: Role, at: datetime, error: Exception) -> str:

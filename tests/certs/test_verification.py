@@ -154,7 +154,7 @@ BAD = [
     ),
     bad(
         "leaf for anything",
-        "allows everything",
+        "Auth is missing",
         leaf=having(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])),
     ),
     bad(
@@ -202,7 +202,7 @@ BAD = [
     ),
     bad(
         "leaf that names another number as its signer's",
-        "another serial number",
+        "another certificate as",
         issuer=but(key=P384, digest=hashes.SHA384()),
         leaf=having(its_signer(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "root")]), 4711)),
     ),
@@ -211,8 +211,8 @@ BAD = [
         "allows everything",
         issuer=having(x509.ExtendedKeyUsage([CLIENT, SERVER, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE])),
     ),
-    bad("RSA with exponent 3", "another exponent", leaf=but(key=OF_3)),
-    bad("RSA of odd bits", "no whole number of bytes", leaf=but(key=RSA[2052])),
+    bad("RSA with exponent 3", "RSA exponent 3", leaf=but(key=OF_3)),
+    bad("RSA of odd bits", "not whole bytes", leaf=but(key=RSA[2052])),
     bad("RSA 1024 leaf", "RSA 1024", leaf=but(key=RSA[1024])),
     bad("RSA 1024 issuer", "RSA 1024", issuer=but(key=RSA[1024])),
     bad("P-521 leaf", "key is", leaf=but(key=P521)),
@@ -434,10 +434,10 @@ def test_a_curve_spelled_out_is_refused_although_it_looks_like_a_known_one(tmp_p
         "req -x509 -new -key key.pem -subj /CN=root -days 3 -outform DER -out root.der",
     ):
         subprocess.run(["openssl", *line.split()], cwd=tmp_path, check=True, capture_output=True)
-    read = certificate.parse((tmp_path / "root.der").read_bytes())
-    certificate.check_key(read.public_key())  # the library sees P-256
-    with pytest.raises(certificate.InvalidCertificate, match="unusual form"):
-        certificate.check_anchor(read)
+    root = (tmp_path / "root.der").read_bytes()
+    certificate.check_key(x509.load_der_x509_certificate(root).public_key())  # the library sees P-256
+    with pytest.raises(certificate.InvalidCertificate, match="plain form"):
+        certificate.parse(root)
 
 
 def test_who_has_expired_within_this_second_has_expired() -> None:

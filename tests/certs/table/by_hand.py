@@ -7,7 +7,8 @@ from typing import Any
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from certs.der import content, parts
+from certs.der import inside as content
+from certs.der import split as parts
 from tests.certs.forge import Forged, but, forge, new_key
 from tests.certs.table.example import Example, Make, Row, shown
 from tests.support.bare_tls import signing
