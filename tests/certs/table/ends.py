@@ -69,13 +69,19 @@ def _generation(name: str, anchors: bytes) -> Generation:
     return Generation.build(1, _ours(name), bundle, alpn_server=ALPN, alpn_client=ALPN[:1])
 
 
-async def show(example: Example, role: Role) -> Seen:
-    """Show *example* as a client to a gateway, or as a server to an outbound proxy."""
+async def show(example: Example, role: Role, *, allowed: str = "") -> Seen:
+    """
+    Show *example* as a client to a gateway, or as a server to an outbound proxy.
+
+    The gateway's service is for everybody, or for *allowed* alone.
+    """
     with capture_logs() as lines:
-        return await (_to_gateway(example, lines) if role == "client" else _to_outbound(example, lines))
+        if role == "client":
+            return await _to_gateway(example, lines, allowed)
+        return await _to_outbound(example, lines)
 
 
-async def _to_gateway(example: Example, lines: list[MutableMapping[str, Any]]) -> Seen:
+async def _to_gateway(example: Example, lines: list[MutableMapping[str, Any]], allowed: str) -> Seen:
     reached = 0
     there = asyncio.Event()
 
@@ -87,7 +93,9 @@ async def _to_gateway(example: Example, lines: list[MutableMapping[str, Any]]) -
 
     registry = CollectorRegistry()
     async with backend(sentinel) as one:
-        routes = RouteTable.of([Route(SERVICE, PORT, (Address.parse(one.address),))], allow_loopback=True)
+        allow = (allowed,) if allowed else None
+        route = Route(SERVICE, PORT, (Address.parse(one.address),), allow)
+        routes = RouteTable.of([route], allow_loopback=True)
         bundle = TrustBundle.from_pem(example.anchors)
         async with open_inbound(pki(), routes=routes, registry=registry, bundle=bundle) as (_, listener):
             peer = await BareTls.to(listener.address, example.shown)
@@ -96,12 +104,13 @@ async def _to_gateway(example: Example, lines: list[MutableMapping[str, Any]]) -
                 await peer.shake_hands()
                 await peer.say(OPENING.encode() + Frame(FrameType.DATA, SECRET).encode())
                 let_in = (await peer.hear())[0] == FrameType.OPENED
-                await there.wait()
+                if let_in:
+                    await there.wait()
             except Ended as end:
                 alert = end.alert
             finally:
                 peer.close()
-    return Seen(let_in, alert, reached, _said(lines, "peer.refused"), _counted(registry))
+    return Seen(let_in, alert, reached, _said(lines, "peer.refused", "connection.closed"), _counted(registry))
 
 
 async def _to_outbound(example: Example, lines: list[MutableMapping[str, Any]]) -> Seen:
@@ -152,11 +161,11 @@ async def _to_outbound(example: Example, lines: list[MutableMapping[str, Any]]) 
     return Seen(let_in, alert, reached, _said(lines, "connection.closed"), _counted(registry))
 
 
-def _said(lines: Iterable[MutableMapping[str, Any]], event: str) -> tuple[tuple[str, str], ...]:
+def _said(lines: Iterable[MutableMapping[str, Any]], *events: str) -> tuple[tuple[str, str], ...]:
     return tuple(
         (str(line["reason"]), str(line["message"]))
         for line in lines
-        if line["event"] == event and line.get("reason")
+        if line["event"] in events and line.get("reason")
     )
 
 

@@ -30,14 +30,9 @@ def at(part: str, change: Change) -> dict[str, Any]:
 
 def one_role(part: str, role: Role) -> Row:
     """Made for the other role than the one in which it is shown."""
-    purpose = SERVER if role == "client" else CLIENT
-    return row(
-        "purposes",
-        f"{part} for the other role",
-        "purpose|Auth|vouch",
-        roles=(role,),
-        **at(part, for_(purpose)),
-    )
+    other, purpose = ("servers", SERVER) if role == "client" else ("clients", CLIENT)
+    name = f"{part} for {other} only"
+    return row("purposes", name, "purpose|Auth|vouch", roles=(role,), **at(part, for_(purpose)))
 
 
 ROWS: list[Row] = [
