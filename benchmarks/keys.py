@@ -191,8 +191,8 @@ def to_markdown(rows: Sequence[Row], machine: str, sizes: Sizes) -> str:
     ]
     how = (
         f"{machine}. `python -m benchmarks keys`: {sizes.handshakes} handshakes by one client, "
-        f"{sizes.newcomers} by newcomers; ms of the gateway's CPU, one worker. The rate, per second, is that of "
-        "four clients in one process of this machine, whose own work counts in it."
+        f"{sizes.newcomers} by newcomers; ms of the gateway's CPU, one worker. The rate, per second, is that "
+        "of four clients in one process of this machine, whose own work counts in it."
     )
     head = "| chain of both ends | bytes | known client, ms | rate | newcomer, ms | rate | failed |"
     title = "# Handshakes at our gateway by kind of key and length of chain"

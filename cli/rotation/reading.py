@@ -57,15 +57,18 @@ async def look(
 async def _cluster(context: str, access: Access, patience: float) -> Seen:
     try:
         async with Cluster(access, deadline=patience) as cluster:
-            return await _whole(context, cluster)
+            return await _whole(context, cluster, patience)
+    except TimeoutError:
+        return Seen(unread=(Unread(context, f"{context}: no whole answer within {2 * patience:g} s"),))
     except ClusterError as error:
         return Seen(unread=(Unread(context, str(error)),))
     except Malformed as error:
         return Seen(unread=(Unread(context, f"{context}: an object cannot be read: {error}"),))
 
 
-async def _whole(context: str, cluster: Cluster) -> Seen:
-    async with asyncio.TaskGroup() as tasks:
+async def _whole(context: str, cluster: Cluster, patience: float) -> Seen:
+    # Several pages, or a plugin that asks somebody for a password, are not waited for either.
+    async with asyncio.timeout(2 * patience), asyncio.TaskGroup() as tasks:
         maps = tasks.create_task(_named(cluster, CONFIG_MAP, TRUST_BUNDLE))
         secrets = tasks.create_task(_named(cluster, SECRET, ISSUER_NAME))
         pods = [tasks.create_task(_pods(cluster, selector)) for selector in (OURS, PROXIES)]
