@@ -6,6 +6,8 @@
     python -m benchmarks profile [--only WORD]
     python -m benchmarks rotation [--seconds N] [--spread N]
     python -m benchmarks keys [--handshakes N]
+    python -m benchmarks renewal [--proxies N] [--results DIRECTORY]
+    python -m benchmarks identity [--seconds N] [--kubeconfig FILE] [--results DIRECTORY]
 """
 
 import argparse
@@ -14,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import keys, rotation
+from benchmarks import identity, keys, renewal, rotation
 from benchmarks.direct import DIRECT
 from benchmarks.held import bounded, descriptors
 from benchmarks.machine import described
@@ -38,15 +40,19 @@ def main(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through every block: all programs end
     if given.command == "plot":
-        for path in given.json or [one for size in SIZES if (one := RESULTS / f"{size}.json").exists()]:
+        for path in given.json or [path for path in sorted(RESULTS.glob("*.json")) if path.stem in SIZES]:
             plot(path)
         return 0
+    if given.command == "identity":
+        return identity.run(given.seconds, given.results, given.kubeconfig)
     if given.command == "profile":
         return 0 if profile(chosen(given.only, full=True), FULL) else 1
     if given.command == "rotation":
         return rotation.run(given.results, seconds=given.seconds, spread=given.spread)
     if given.command == "keys":
         return keys.run(given.results, handshakes=given.handshakes, newcomers=given.newcomers)
+    if given.command == "renewal":
+        return renewal.measure(given.proxies, given.results)
     return _measure(given.command, given.only, given.results)
 
 
@@ -93,6 +99,13 @@ def _parser() -> argparse.ArgumentParser:
     kinds.add_argument("--handshakes", type=int, default=500, help="of each, by a client that is known")
     kinds.add_argument("--newcomers", type=int, default=200, help="of each, by clients that are not")
     _results(kinds)
+    renewing = commands.add_parser("renewal", help="certificates of many proxies, renewed at once")
+    renewing.add_argument("--proxies", type=int, default=1000, metavar="N", help="how many")
+    _results(renewing)
+    issuing = commands.add_parser("identity", help="the identity service, four ways")
+    issuing.add_argument("--seconds", type=float, default=5.0, metavar="N", help="for each way")
+    issuing.add_argument("--kubeconfig", type=Path, metavar="FILE", help="a cluster to review tokens")
+    _results(issuing)
     return parser
 
 

@@ -5,7 +5,7 @@ Making certificates: a trust anchor, an issuer for a cluster under it, leaves un
     issuer   1 year, may sign leaves only; with a trust domain, only leaves of that domain
     leaf     24 hours, no subject, the identity as DNS name and SPIFFE URI
 
-Every certificate is backdated by SKEW for clocks that are behind, and none outlives the one
+Every certificate is backdated, by SKEW unless told, for clocks that are behind, and none outlives the one
 that signed it: verifiers add no tolerance of their own.
 """
 
@@ -90,11 +90,16 @@ def make_issuer(
 
 
 def make_leaf(
-    identity: Identity, issuer: Authority, *, now: datetime, lifetime: timedelta = LEAF_LIFETIME
+    identity: Identity,
+    issuer: Authority,
+    *,
+    now: datetime,
+    lifetime: timedelta = LEAF_LIFETIME,
+    skew: timedelta = SKEW,
 ) -> tuple[tuple[x509.Certificate, ...], PrivateKey]:
     """A new key and its chain, leaf first, without the anchor. Raises CannotIssue."""
     key = new_key()
-    return sign_leaf(identity, key.public_key(), issuer, now=now, lifetime=lifetime), key
+    return sign_leaf(identity, key.public_key(), issuer, now=now, lifetime=lifetime, skew=skew), key
 
 
 def sign_leaf(
@@ -104,6 +109,7 @@ def sign_leaf(
     *,
     now: datetime,
     lifetime: timedelta = LEAF_LIFETIME,
+    skew: timedelta = SKEW,
 ) -> tuple[x509.Certificate, ...]:
     """The chain, leaf first and without the anchor, for somebody else's key. Raises CannotIssue."""
     _check_may_sign(issuer, now, authorities=False)
@@ -114,7 +120,7 @@ def sign_leaf(
         )
     names = (x509.DNSName(identity.dns_name), x509.UniformResourceIdentifier(identity.spiffe_uri))
     builder = (
-        _builder(x509.Name([]), issuer.certificate.subject, key, now, _end(issuer, now + lifetime))
+        _builder(x509.Name([]), issuer.certificate.subject, key, now, _end(issuer, now + lifetime), skew)
         # Critical, since the subject is empty: a common name is limited to 64 characters.
         .add_extension(x509.SubjectAlternativeName(names), critical=True)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -186,7 +192,12 @@ def _check_may_sign(signer: Authority, now: datetime, *, authorities: bool) -> N
 
 
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: CertificatePublicKeyTypes, now: datetime, end: datetime
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: CertificatePublicKeyTypes,
+    now: datetime,
+    end: datetime,
+    skew: timedelta = SKEW,
 ) -> x509.CertificateBuilder:
     if end <= now:
         raise CannotIssue("the lifetime is over before it begins")
@@ -196,7 +207,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - SKEW)
+        .not_valid_before(now - skew)
         .not_valid_after(end)
     )
 

@@ -57,8 +57,11 @@ class Credentials:
     @classmethod
     def from_pem(cls, chain: bytes, key: bytes) -> Self:
         """Read a chain, leaf first, and its key. Raises InvalidCredentials."""
-        certificates = read_chain(chain)
-        private = read_key(key)
+        return cls.of(read_chain(chain), read_key(key))
+
+    @classmethod
+    def of(cls, certificates: tuple[x509.Certificate, ...], private: PrivateKey) -> Self:
+        """The credentials of a chain, leaf first, and its key. Raises InvalidCredentials."""
         leaf = certificates[0]
         if public_bytes(private) != spki(leaf):
             raise InvalidCredentials(

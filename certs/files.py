@@ -43,10 +43,23 @@ class CertificateFiles:
         self._generation = self._load(1)
         self._refusal = ""
         self._replaced = asyncio.Event()
+        self._asked = asyncio.Event()
+
+    @property
+    def identity(self) -> str:
+        """Who we are by the certificate that we have now."""
+        return self._generation.credentials.identity
 
     def generation(self) -> Generation:
         """What a handshake that begins now uses."""
         return self._generation
+
+    async def first(self) -> None:
+        """There is one from the start."""
+
+    def renew(self) -> None:
+        """Read the files now, also if they look the same."""
+        self._asked.set()
 
     async def follow(self, told: Told = lambda _: None) -> None:
         """
@@ -77,9 +90,15 @@ class CertificateFiles:
     async def _try_again(self, told: Told) -> NoReturn:
         """What was refused may become right without a change: its time comes, or we may read it now."""
         while True:
-            await asyncio.sleep(_AGAIN_EVERY)
-            if self._refusal:
-                self._reload(told)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_AGAIN_EVERY):
+                    await self._asked.wait()
+            if self._asked.is_set():
+                self._asked.clear()
+                self._refusal = ""
+            elif not self._refusal:
+                continue
+            self._reload(told)
 
     def _reload(self, told: Told) -> None:
         """Take over what the files hold, or keep what we have and say why, once for each reason."""

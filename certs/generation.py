@@ -15,6 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
+from cryptography.hazmat.primitives.serialization import Encoding
+
 from certs import fitness, pem
 from certs.chain_cache import VerifiedChains
 from certs.credentials import Credentials, InvalidCredentials
@@ -123,6 +125,9 @@ def mutual(protocol: int, credentials: Credentials, bundle: TrustBundle) -> ssl.
     # PARTIAL_CHAIN, which ends chains below the anchor: Python 3.13 sets both in its defaults.
     context.verify_flags = ssl.VerifyFlags.VERIFY_X509_TRUSTED_FIRST
     context.load_verify_locations(cadata=bundle.pem.decode())
+    held = {anchor.public_bytes(Encoding.DER) for anchor in bundle.anchors}
+    if set(context.get_ca_certs(binary_form=True)) != held:
+        raise InvalidTrustBundle("OpenSSL holds other trust anchors than were read: none is to be believed")
     show(context, credentials)
     return context
 

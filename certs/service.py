@@ -5,143 +5,96 @@ The identity service: a workload shows who it is and gets a certificate that say
     200               {"chain": PEM, "notAfter": TIME}
     4xx, 5xx          {"error": REASON, "message": SENTENCE}
 
+429 and most 503 say in Retry-After when to come again, in seconds.
+
 The token is a service account's, made for AUDIENCE and no other, so that one stolen here
 opens nothing else. Who it belongs to is asked of the cluster; the identity must be that
 one's and the request must ask for exactly it. The checks that cost nothing come first.
 """
 
-import json
-import os
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Protocol
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from datetime import UTC, datetime
 
 import structlog
 from aiohttp import web
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.serialization import Encoding
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from certs import signing_request
-from certs.authority import LEAF_LIFETIME, Authority, CannotIssue, chain_pem, sign_leaf
-from certs.credentials import Credentials
-from certs.generation import one_sided
+from certs.authority import CannotIssue, chain_pem
+from certs.certify_request import MOST, Asked, read
 from certs.identity import Identity, InvalidIdentity
+from certs.issuer import Issuer, Settings
+from certs.notices import ISSUED, REFUSED, Notice, Notices
+from certs.rate_limit import Rate, RateLimit
+from certs.refusals import (
+    BadRequest,
+    BadSigningRequest,
+    NotTheirs,
+    NotVouchedFor,
+    Refused,
+    TooOften,
+    Unavailable,
+)
+from certs.review_queue import BUCKETS, Account, Busy, ReviewFailed, TokenRefused, TokenReviewer
 from certs.signing_request import InvalidRequest
-from certs.trust_bundle import TrustBundle
-from certs.verification import Untrusted, verify
-from process.address import Address
 
 log = structlog.get_logger()
 
 AUDIENCE = "identity.jackstay.io"
 PATH = "/v1/certify"
-MOST = 64 * 1024
-"""Bytes of a request."""
+DEFAULT_RATE = Rate(per_second=50.0, burst=2000.0)
+"""1,000 pods of one account may start at once, and again soon after."""
 
+READING = 10.0
+"""Seconds for the body of a request."""
 
-class TokenRefused(Exception):
-    """The cluster does not vouch for the token: it is forged, expired or for another audience."""
+COME_AGAIN = 5
+"""Seconds after which what is our fault may be over."""
 
-
-class ReviewFailed(Exception):
-    """The cluster could not be asked about the token; to ask again may help."""
-
-
-class TokenReviewer(Protocol):
-    """Whoever can say to which service account a token belongs."""
-
-    async def review(self, token: str, audience: str) -> tuple[str, str]:
-        """Namespace and name of the account. Raises TokenRefused or ReviewFailed."""
-
-
-class Refused(Exception):
-    """No certificate. `str()` is for the one who asked; it holds nothing secret."""
-
-    status = 400
-    reason = "bad_request"
-
-
-class BadRequest(Refused):
-    """The body is not what the service reads."""
-
-
-class BadSigningRequest(Refused):
-    """The certificate request is damaged or asks for something else."""
-
-    reason = "bad_csr"
-
-
-class NotVouchedFor(Refused):
-    """The token is none that the cluster would vouch for."""
-
-    status = 401
-    reason = "token_refused"
-
-
-class NotTheirs(Refused):
-    """The identity is not that of the token's service account."""
-
-    status = 403
-    reason = "identity_mismatch"
-
-
-class Unavailable(Refused):
-    """It is our fault, or the cluster's; later it may work."""
-
-    status = 503
-    reason = "unavailable"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What a request said, read whole."""
-
-    identity: Identity
-    token: str = field(repr=False)
-    csr: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What the service issues."""
-
-    control_namespace: str
-    """The label after `identity.` in every name it issues."""
-
-    trust_domain: str
-    """The end of every name it issues."""
-
-    lifetime: timedelta = LEAF_LIFETIME
-    """How long a leaf is valid, unless its issuer ends before."""
+MOST_SEEN = 20_000
+"""Accounts of which we remember that their first certificate was told of."""
 
 
 class IdentityService:
-    """Issues leaves under *issuer*; the cluster behind *reviewer* says who is who."""
+    """Issues leaves under what *issuer* gives; the cluster behind *reviewer* says who is who."""
 
     def __init__(
         self,
-        issuer: Authority,
-        bundle: TrustBundle,
+        issuer: Callable[[], Issuer],
         reviewer: TokenReviewer,
         settings: Settings,
+        notices: Notices,
         registry: CollectorRegistry,
         *,
+        rate: Rate = DEFAULT_RATE,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """*issuer* raises CannotIssue while there is none."""
         self._issuer = issuer
-        self._bundle = bundle
         self._reviewer = reviewer
         self._settings = settings
+        self._notices = notices
+        self._limit: RateLimit[Account] = RateLimit(rate)
         self._now = now
+        self._clock = clock
+        self._seen: OrderedDict[Account, None] = OrderedDict()
         self._answers = Counter(
             "jackstay_identity_requests",
             "Requests for certificates, by result.",
             ["result"],
             registry=registry,
+        )
+        self._took = Histogram(
+            "jackstay_identity_issuance_seconds",
+            "From a request that ended in a certificate to its answer, the token's review included.",
+            registry=registry,
+            buckets=BUCKETS,
         )
 
     def application(self) -> web.Application:
@@ -152,104 +105,102 @@ class IdentityService:
 
     async def certify(self, asked: Asked) -> tuple[x509.Certificate, ...]:
         """The chain for the one who asks, leaf first. Raises Refused."""
+        issuer = self._usable()  # Unavailable
         try:
             key = signing_request.read(asked.csr, asked.identity)
         except InvalidRequest as error:
             raise BadSigningRequest(str(error)) from error
+        account = await self._account(asked.token)  # NotVouchedFor, Unavailable
         try:
-            namespace, account = await self._reviewer.review(asked.token, AUDIENCE)
-            theirs = Identity(
-                account, namespace, self._settings.control_namespace, self._settings.trust_domain
-            )
-        except TokenRefused as error:
-            raise NotVouchedFor(str(error)) from error
-        except InvalidIdentity as error:
-            raise NotTheirs(str(error)) from error
-        except ReviewFailed as error:
-            raise Unavailable(f"the token could not be reviewed: {error}") from error
-        if asked.identity != theirs:
-            raise NotTheirs(f"the token is that of {theirs.dns_name}, not of {asked.identity.dns_name}")
-        now = self._now()
-        try:
-            chain = sign_leaf(theirs, key, self._issuer, now=now, lifetime=self._settings.lifetime)
-            check_taken(chain, self._bundle, now)
+            theirs = self._theirs(account, asked.identity)  # TooOften, NotTheirs
+            issuer = self._usable()  # Unavailable; it may be another by now
+            chain = issuer.sign(theirs, key, self._now())
         except CannotIssue as error:
-            raise Unavailable(f"the issuer cannot be used: {error}") from error
+            raise Unavailable(f"the issuer cannot be used: {error}", COME_AGAIN, account=account) from error
+        except Refused as refusal:
+            refusal.account = account
+            raise
+        self._tell_first(account, theirs, chain[0])
         return chain
 
+    def _usable(self) -> Issuer:
+        try:
+            return self._issuer()
+        except CannotIssue as error:
+            raise Unavailable(f"the certificate issuer is not ready: {error}", COME_AGAIN) from error
+
+    async def _account(self, token: str) -> Account:
+        try:
+            return await self._reviewer.review(token, AUDIENCE)
+        except TokenRefused as error:
+            raise NotVouchedFor(str(error)) from error
+        except ReviewFailed as error:
+            pause = 2 if isinstance(error, Busy) else COME_AGAIN
+            raise Unavailable(f"the token could not be reviewed: {error}", pause) from error
+
+    def _theirs(self, account: Account, claimed: Identity) -> Identity:
+        """The identity of *account*, which has to be the *claimed* one. Raises TooOften or NotTheirs."""
+        if wait := self._limit.wait(account, self._clock()):
+            raise TooOften(f"service account {account} asks too often; come again in {wait} s", wait)
+        try:
+            theirs = self._settings.identity(account.name, account.namespace)
+        except InvalidIdentity as error:
+            raise NotTheirs(str(error)) from error
+        if claimed != theirs:
+            raise NotTheirs(f"the token is that of {theirs.dns_name}, not of {claimed.dns_name}")
+        return theirs
+
+    def _tell_first(self, account: Account, identity: Identity, leaf: x509.Certificate) -> None:
+        """Tell of the first certificate of *account*; of each renewal would flood the cluster."""
+        first = account not in self._seen
+        self._seen[account] = None
+        self._seen.move_to_end(account)
+        if len(self._seen) > MOST_SEEN:
+            self._seen.popitem(last=False)
+        if first:
+            until, digest = _time(leaf), _fingerprint(leaf)
+            message = f"Issued certificate for {identity.dns_name} until {until}, SHA-256 {digest}"
+            self._notices.tell(Notice(account, ISSUED, message, warning=False, once=True))
+
     async def _certify(self, request: web.Request) -> web.Response:
+        began = self._clock()
         claimed = None
         try:
+            self._usable()  # before anything is read
             asked = read(await _body(request))
             claimed = asked.identity.dns_name
             chain = await self.certify(asked)
         except Refused as error:
-            self._answers.labels(error.reason).inc()
-            log.warning("identity.refused", reason=error.reason, identity=claimed, said=str(error))
-            return web.json_response({"error": error.reason, "message": str(error)}, status=error.status)
+            return self._refuse(error, claimed)
         self._answers.labels("issued").inc()
+        self._took.observe(self._clock() - began)
         leaf = chain[0]
-        not_after = leaf.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ")
-        fingerprint = leaf.fingerprint(hashes.SHA256()).hex()
-        log.info("identity.issued", identity=claimed, not_after=not_after, sha256=fingerprint)
-        return web.json_response({"chain": chain_pem(*chain).decode(), "notAfter": not_after})
+        log.info("identity.issued", identity=claimed, not_after=_time(leaf), sha256=_fingerprint(leaf))
+        return web.json_response({"chain": chain_pem(*chain).decode(), "notAfter": _time(leaf)})
 
-
-@asynccontextmanager
-async def served(
-    application: web.Application, credentials: Credentials, listen: Address
-) -> AsyncIterator[Address]:
-    """
-    Serve *application* over TLS 1.3 while the block runs; gives the address as bound.
-
-    Raises OSError, with a sentence, if there is no listening on *listen*.
-    """
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=5.0)
-    await runner.setup()
-    try:
-        tls = one_sided(credentials)
-        try:
-            await web.TCPSite(runner, listen.host or None, listen.port, ssl_context=tls).start()
-        except OSError as error:
-            raise OSError(f"cannot listen on {listen}: {os.strerror(error.errno or 0)}") from error
-        yield Address(listen.host, runner.addresses[0][1])
-    finally:
-        await runner.cleanup()
-
-
-def check_taken(chain: tuple[x509.Certificate, ...], bundle: TrustBundle, at: datetime) -> None:
-    """Raises CannotIssue if peers who hold *bundle* would refuse *chain*: then nobody is helped by it."""
-    sent = [link.public_bytes(Encoding.DER) for link in chain]
-    try:
-        verify(sent, bundle, role="client", at=at)
-        verify(sent, bundle, role="server", at=at)
-    except Untrusted as error:
-        raise CannotIssue(f"peers would refuse what it signs: {error}") from error
-
-
-def read(body: bytes) -> Asked:
-    """Read what was posted. Raises BadRequest."""
-    try:
-        found = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise BadRequest("the body is not JSON") from error
-    if not isinstance(found, dict):
-        raise BadRequest("the body is not a JSON object")
-    identity, token, csr = (_text(found.get(key), key) for key in ("identity", "token", "csr"))
-    try:
-        return Asked(Identity.parse(identity), token, csr.encode())
-    except (InvalidIdentity, UnicodeEncodeError) as error:
-        raise BadRequest(f"the identity is none: {error}") from error
-
-
-def _text(value: object, key: str) -> str:
-    if not isinstance(value, str) or not value.isascii() or not value:
-        raise BadRequest(f"{key!r} is missing or no ASCII text; send identity, token and csr")
-    return value
+    def _refuse(self, error: Refused, claimed: str | None) -> web.Response:
+        self._answers.labels(error.reason).inc()
+        log.warning("identity.refused", reason=error.reason, identity=claimed, said=str(error))
+        said = f"{error.reason}: {error}"
+        self._notices.tell(Notice(error.account, REFUSED, said, kind=error.reason))
+        headers = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+        body = {"error": error.reason, "message": str(error)}
+        return web.json_response(body, status=error.status, headers=headers)
 
 
 async def _body(request: web.Request) -> bytes:
     try:
-        return await request.read()
+        async with asyncio.timeout(READING):
+            return await request.read()
     except web.HTTPRequestEntityTooLarge as error:
         raise BadRequest(f"the body is over {MOST} bytes") from error
+    except TimeoutError as error:
+        raise BadRequest(f"the body did not come in {READING:g} s") from error
+
+
+def _time(leaf: x509.Certificate) -> str:
+    return leaf.not_valid_after_utc.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _fingerprint(leaf: x509.Certificate) -> str:
+    return leaf.fingerprint(hashes.SHA256()).hex()

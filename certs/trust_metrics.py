@@ -45,7 +45,8 @@ class TrustMetrics:
             ["identity", "anchor"],
             registry=registry,
         )
-        self._expires = Gauge(CERTIFICATE_ENDS, "When our certificate ends.", registry=registry)
+        # Without a certificate there is no moment to tell: 1970 would be an alarm.
+        self._expires: Gauge | None = None
         self._issuer: Gauge | None = None
 
     def told(self, generation: Generation | None) -> None:
@@ -66,6 +67,8 @@ class TrustMetrics:
         vouching = anchors.anchor_of(credentials.chain, bundle, at=at or datetime.now(UTC))
         named = "" if vouching is None else anchors.fingerprint(vouching)
         self._certificate.labels(credentials.identity, named).set(1)
+        if self._expires is None:
+            self._expires = Gauge(CERTIFICATE_ENDS, "When our certificate ends.", registry=self._registry)
         self._expires.set(credentials.not_after.timestamp())
 
     def issues(self, issuer: Authority, bundle: TrustBundle) -> None:

@@ -10,13 +10,14 @@ import typer
 from prometheus_client import CollectorRegistry
 
 from cli import limits, options
-from cli.certificates import certificate_source
+from cli.certificates import CERTIFICATE, certificate_source, first_certificate
 from cli.cluster_source import OwnCluster, follow_routes
 from cli.errors import CliError, explained
 from cluster.metadata import Key
 from gateway import frames, transport_header
 from gateway.current import Current, follow_file, read_file
 from gateway.files import InvalidFile, read_routes
+from gateway.inquiries import Inquiries, from_supervisor, over_http
 from gateway.metrics import DataPathMetrics
 from gateway.pump import PumpLimits
 from gateway.routes import NO_ROUTES, RouteTable
@@ -41,9 +42,11 @@ def _inherited(text: str) -> Inherited:
 @limits.flags(limits.GATEWAY)
 def command(
     *,
-    certificate: options.Certificate,
-    key: options.Key,
     trust_anchors: options.TrustAnchors,
+    certificate: options.Certificate = None,
+    key: options.Key = None,
+    identity_service: options.IdentityService = None,
+    identity_token: options.IdentityToken = options.IDENTITY_TOKEN,
     listen: options.Listen = Address("", 4143),  # noqa: B008  # frozen
     admin: options.Admin = Address("", 9990),  # noqa: B008
     probe: Annotated[
@@ -114,6 +117,7 @@ def command(
     context: options.Context = None,
     namespace: options.Namespace = options.NAMESPACE,
     cluster_domain: options.ClusterDomain = options.CLUSTER_DOMAIN,
+    trust_domain: options.TrustDomain = options.TRUST_DOMAIN,
     log_format: options.LogFormat = "auto",
     log_level: options.LogLevel = "info",
     **chosen: float,
@@ -132,7 +136,14 @@ def command(
             hint="Name either the file or the cluster.",
         )
     certificates = certificate_source(
-        certificate, key, trust_anchors, alpn=(frames.ALPN, transport_header.ALPN)
+        certificate,
+        key,
+        trust_anchors,
+        identity_service=identity_service,
+        identity_token=identity_token,
+        control_namespace=namespace,
+        trust_domain=trust_domain,
+        alpn=(frames.ALPN, transport_header.ALPN),
     )
     delay = drain_delay if drain_delay is not None else (0.0 if routes else 8.0)
     settings = InboundSettings(
@@ -149,7 +160,7 @@ def command(
     table: Current[RouteTable] = Current(NO_ROUTES)
     registry = CollectorRegistry()
     metrics = DataPathMetrics(registry, "inbound")
-    readiness = Readiness(_ROUTES)
+    readiness = Readiness(CERTIFICATE, _ROUTES)
 
     first: RouteTable | None = None
     own: OwnCluster | None = None
@@ -167,15 +178,32 @@ def command(
 
     async def serve(stopping: asyncio.Event) -> int:
         """One process that serves: the only one, or a worker."""
+        inquiries = Inquiries(readiness, registry, stopping, certificates.renew)
+        answering = (
+            over_http(inquiries, listening.admin, listening.probe)
+            if worker is None
+            else from_supervisor(inquiries, worker.control)
+        )
+        async with asyncio.TaskGroup() as tasks, answering:
+            following = [
+                tasks.create_task(certificates.follow(metrics.certificate)),
+                tasks.create_task(certificates.warn()),
+            ]
+            if await first_certificate(certificates, readiness, stopping):
+                await carry(inquiries)
+            for task in following:
+                task.cancel()
+        return 0
+
+    async def carry(inquiries: Inquiries) -> None:
+        """Serve with the certificate that there is now, until we are asked to end."""
         serving = (
-            functools.partial(inbound_server, listening)
+            functools.partial(inbound_server, listen)
             if worker is None
             else functools.partial(inbound_worker, worker)
         )
         async with asyncio.TaskGroup() as tasks:
-            async with serving(
-                settings, certificates, table, readiness, metrics, registry, stopping
-            ) as announce:
+            async with serving(settings, certificates, table, metrics, inquiries) as announce:
 
                 async def took(new: RouteTable) -> None:
                     table.swap(new)
@@ -189,23 +217,16 @@ def command(
                 else:
                     assert own is not None
                     source = functools.partial(follow_routes, own, took, metrics)
-                following = [
-                    tasks.create_task(certificates.follow(metrics.certificate)),
-                    tasks.create_task(certificates.warn()),
-                    tasks.create_task(source()),
-                ]
-                await stopping.wait()
-            for task in following:
-                task.cancel()
-        return 0
+                following = tasks.create_task(source())
+                await inquiries.stopping.wait()
+            following.cancel()
 
     async def supervise(stopping: asyncio.Event) -> int:
-        identity = certificates.generation().credentials.identity
         await supervise_gateway(
             count,
             our_command_line(),
             listening,
-            identity,
+            certificates.identity,  # the supervisor shows no certificate, and asks for none
             settings.drain,
             stopping,
             hung_after=worker_timeout,

@@ -1,38 +1,29 @@
 """`jackstay identity`: issue leaves to workloads that show a service account's token."""
 
-import contextlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
-import structlog
 import typer
-from prometheus_client import CollectorRegistry
 
-from certs import pem
-from certs.authority import Authority, CannotIssue, load_authority, make_leaf
-from certs.credentials import InvalidCredentials, read_chain, read_key
-from certs.generation import load_fit
-from certs.identity import Identity, InvalidIdentity
-from certs.service import (
-    IdentityService,
-    ReviewFailed,
-    Settings,
-    TokenRefused,
-    check_taken,
-    served,
-)
-from certs.trust_bundle import InvalidTrustBundle, TrustBundle
-from certs.trust_metrics import TrustMetrics
+from certs.authority import SKEW
+from certs.credentials import InvalidCredentials
+from certs.files import CertificateFiles
+from certs.generation import load_bundle
+from certs.identity import InvalidIdentity
+from certs.issuer import Settings
+from certs.lifetime import parse
+from certs.rate_limit import Rate
+from certs.service import DEFAULT_RATE
+from certs.trust_bundle import InvalidTrustBundle
 from cli.errors import CliError, explained
+from cli.identity_process import IssuerSource, Wanted, serve
 from cli.options import (
     NAMESPACE,
     TLS,
     TRUST_DOMAIN,
     Admin,
-    Certificate,
     Context,
-    Key,
     Kubeconfig,
     Listen,
     LogFormat,
@@ -41,60 +32,95 @@ from cli.options import (
     TrustAnchors,
     TrustDomain,
 )
-from cluster.client import Cluster, Reviewed
 from cluster.errors import ClusterError
-from cluster.kubeconfig import RefusedKubeconfig, local
-from process.admin import AdminServer, Readiness
-from process.run import Stopping, run
+from cluster.kubeconfig import RefusedKubeconfig
+from cluster.own_access import local
+from process.run import run
 
-log = structlog.get_logger()
-
-ACCOUNT = "jackstay-identity"
+ISSUING = "Issuing"
 
 
-class ClusterReviewer:
-    """Asks the cluster's API server whose a token is."""
-
-    def __init__(self, cluster: Cluster) -> None:
-        self._cluster = cluster
-
-    async def review(self, token: str, audience: str) -> tuple[str, str]:
-        """Namespace and name of the service account. Raises TokenRefused or ReviewFailed."""
-        try:
-            return account_of(await self._cluster.review_token(token, (audience,)), audience)
-        except ClusterError as error:
-            raise ReviewFailed(str(error)) from error
-
-
-def account_of(reviewed: Reviewed, audience: str) -> tuple[str, str]:
-    """The service account of a token that the cluster has looked at. Raises TokenRefused."""
-    if reviewed.error or not reviewed.authenticated:
-        raise TokenRefused(
-            "the cluster does not accept the token; it may have expired, or be another cluster's"
-        )
-    # A server that knows no audiences says nothing of them, and then the token may be for anybody.
-    if audience not in reviewed.audiences:
-        raise TokenRefused(f"the token is not made for audience {audience}")
-    match reviewed.username.split(":"):
-        case ["system", "serviceaccount", namespace, account] if namespace and account:
-            return namespace, account
-    raise TokenRefused("the token is not that of a service account")
+def _lifetime(text: str) -> timedelta:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from error
 
 
 def command(
     *,
-    issuer_certificate: Annotated[
-        Path,
-        typer.Option(
-            metavar="FILE", rich_help_panel=TLS, help="The certificate of the cluster's issuer, PEM."
-        ),
-    ],
-    issuer_key: Annotated[
-        Path, typer.Option(metavar="FILE", rich_help_panel=TLS, help="The issuer's private key, PEM.")
-    ],
-    certificate: Certificate,
-    key: Key,
     trust_anchors: TrustAnchors,
+    issuer_secret: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            rich_help_panel=ISSUING,
+            help="A Secret in --namespace with the issuer's tls.crt and tls.key; followed.",
+        ),
+    ] = None,
+    issuer_certificate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            readable=False,
+            rich_help_panel=ISSUING,
+            help="Instead of a Secret: the certificate of the issuer, PEM; followed.",
+        ),
+    ] = None,
+    issuer_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", readable=False, rich_help_panel=ISSUING, help="The issuer's private key, PEM."
+        ),
+    ] = None,
+    issuance_lifetime: Annotated[
+        timedelta,
+        typer.Option(
+            parser=_lifetime,
+            metavar="TIME",
+            rich_help_panel=ISSUING,
+            help="How long a leaf is valid, unless its issuer ends before: 30m, 24h, 7d.",
+        ),
+    ] = "24h",  # type: ignore[assignment]  # typer parses defaults too
+    clock_skew: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=3600,
+            metavar="SECONDS",
+            rich_help_panel=ISSUING,
+            help="How long before its making a leaf begins to be valid, for clocks that are behind.",
+        ),
+    ] = SKEW.total_seconds(),
+    issuance_rate: Annotated[
+        float,
+        typer.Option(
+            min=0.001,
+            metavar="PER-SECOND",
+            rich_help_panel=ISSUING,
+            help="Requests that one service account may make over time.",
+        ),
+    ] = DEFAULT_RATE.per_second,
+    issuance_burst: Annotated[
+        float,
+        typer.Option(min=1, metavar="N", rich_help_panel=ISSUING, help="Requests that it may make at once."),
+    ] = DEFAULT_RATE.burst,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            "--certificate",
+            metavar="FILE",
+            readable=False,
+            rich_help_panel=TLS,
+            help="The certificate that the service itself shows, PEM; followed. Else it issues its own.",
+        ),
+    ] = None,
+    key: Annotated[
+        Path | None,
+        typer.Option(
+            "--key", metavar="FILE", readable=False, rich_help_panel=TLS, help="That one's private key, PEM."
+        ),
+    ] = None,
     listen: Listen = ":8080",  # type: ignore[assignment]  # typer parses defaults too
     admin: Admin = ":9990",  # type: ignore[assignment]  # typer parses defaults too
     trust_domain: TrustDomain = TRUST_DOMAIN,
@@ -107,63 +133,32 @@ def command(
     r"""
     Issue certificates to workloads that show a service account's token.
 
-    They POST identity, token and certificate request to /v1/certify, over TLS.
+    They POST identity, token and certificate request to /v1/certify, over TLS. The issuer and the trust
+    anchors are followed: a new issuer is used without a restart, one that is broken is not.
 
     Example:  jackstay identity --trust-anchors root.crt \
-    --issuer-certificate issuer.crt --issuer-key issuer.key \
-    --certificate identity.crt --key identity.key
+    --issuer-certificate issuer.crt --issuer-key issuer.key
     """
+    settings = Settings(namespace, trust_domain, issuance_lifetime, timedelta(seconds=clock_skew))
+    with explained(InvalidIdentity):
+        _ = settings.own
     with explained(InvalidCredentials, InvalidTrustBundle):
-        own, bundle = load_fit(certificate, key, trust_anchors, at=datetime.now(UTC))
-    settings = Settings(namespace, trust_domain)
-    issuer = _issuer(issuer_certificate, issuer_key, bundle, settings)
+        bundle = load_bundle(trust_anchors, at=datetime.now(UTC))
+        shown = _files(certificate, key, trust_anchors)
+    source = IssuerSource.of(issuer_secret, issuer_certificate, issuer_key)
     with explained(RefusedKubeconfig, OSError):
         access = local(kubeconfig, context)
-
-    async def main(stopping: Stopping) -> int:
-        registry = CollectorRegistry()
-        trust = TrustMetrics(registry)
-        trust.uses(own, bundle)
-        trust.issues(issuer, bundle)
-        readiness = Readiness("listening")
-        async with contextlib.AsyncExitStack() as owned:
-            cluster = await owned.enter_async_context(Cluster(access))
-            service = IdentityService(issuer, bundle, ClusterReviewer(cluster), settings, registry)
-            shown = None
-            if admin is not None:
-                shown = await owned.enter_async_context(AdminServer(admin, readiness, registry))
-            bound = await owned.enter_async_context(served(service.application(), own, listen))
-            readiness.reported("listening")
-            log.info(
-                "identity.ready",
-                listen=str(bound),
-                admin=str(shown.address) if shown else None,
-                issuer_ends=f"{issuer.certificate.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}",
-                trust_domain=trust_domain,
-            )
-            await stopping.wait()
-            readiness.draining()
-            log.info("identity.stopping")
-        return 0
-
+    rate = Rate(issuance_rate, issuance_burst)
+    wanted = Wanted(settings, rate, bundle, trust_anchors, source, shown, access, listen, admin)
     with explained(ClusterError, OSError):
-        code = run(main, log_format=log_format, log_level=log_level)
+        code = run(lambda stopping: serve(wanted, stopping), log_format=log_format, log_level=log_level)
     raise typer.Exit(code)
 
 
-def _issuer(certificate: Path, key: Path, bundle: TrustBundle, settings: Settings) -> Authority:
-    """The issuer, tried: peers with *bundle* would take a leaf of this cluster that it signs."""
-    now = datetime.now(UTC)
-    try:
-        issuer = load_authority(read_chain(pem.read(certificate)), read_key(pem.read(key)))
-        tried = Identity(ACCOUNT, "default", settings.control_namespace, settings.trust_domain)
-        chain, _ = make_leaf(tried, issuer, now=now, lifetime=timedelta(minutes=1))
-        check_taken(chain, bundle, now)
-    except pem.Unreadable as error:
-        raise CliError(
-            str(error),
-            hint="An issuer is made by: jackstay certs issuer CRT KEY --ca root.crt --ca-key root.key",
-        ) from error
-    except (InvalidCredentials, InvalidIdentity, CannotIssue) as error:
-        raise CliError(f"{certificate} with {key}: {error}") from error
-    return issuer
+def _files(certificate: Path | None, key: Path | None, trust_anchors: Path) -> CertificateFiles | None:
+    """The files of the service's own certificate, if there are such. Raises CliError."""
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise CliError("--certificate and --key go together: give both, or neither and it issues its own")
+    return CertificateFiles(certificate, key, trust_anchors, alpn=())

@@ -18,9 +18,11 @@ Manifest = dict[str, Any]
 
 GATEWAY = "jackstay-gateway"
 MIRROR = "jackstay-mirror"
+IDENTITY = "jackstay-identity"
 REMOTE_ACCESS = "jackstay-remote-access"
 GATEWAY_PORT = 4143
 PROBE_PORT = 4191
+IDENTITY_PORT = 8080
 
 IDENTITY_ANNOTATION = "mirror.linkerd.io/gateway-identity"
 PROBE_PERIOD_ANNOTATION = "mirror.linkerd.io/probe-period"
@@ -103,6 +105,23 @@ def gateway_service(
             "ports": [
                 {"name": "mc-gateway", "port": port, "targetPort": "mc-gateway", "protocol": "TCP"},
                 {"name": "mc-probe", "port": probe_port, "targetPort": "mc-probe", "protocol": "TCP"},
+            ],
+        },
+    )
+
+
+def identity_service(namespace: str) -> Manifest:
+    """The Service by which proxies of its own cluster reach the identity service."""
+    return manifest(
+        SERVICE,
+        IDENTITY,
+        namespace,
+        labels=part_labels(IDENTITY),
+        spec={
+            "type": "ClusterIP",
+            "selector": part_labels(IDENTITY),
+            "ports": [
+                {"name": "identity", "port": IDENTITY_PORT, "targetPort": "identity", "protocol": "TCP"}
             ],
         },
     )

@@ -9,10 +9,10 @@ import structlog
 import typer
 from prometheus_client import CollectorRegistry
 
+from certs.refresh_metrics import RefreshMetrics
 from certs.source import CertificateSource
-from certs.trust_metrics import TrustMetrics
 from cli import options
-from cli.certificates import certificate_source
+from cli.certificates import CERTIFICATE, certificate_source, first_certificate
 from cli.errors import explained
 from cluster.access import Access
 from cluster.client import Cluster
@@ -27,7 +27,7 @@ from mirror.metrics import Metrics
 from mirror.probing import Probe, ProbeFailed
 from mirror.settings import Settings
 from process.address import Address
-from process.admin import AdminServer, Readiness
+from process.admin import AdminServer, Readiness, accepting
 from process.run import Stopping, run
 
 log = structlog.get_logger()
@@ -52,29 +52,36 @@ async def serve(
 ) -> int:
     """Mirror until *stopping*. Errors of clusters are waited out, not raised."""
     registry = CollectorRegistry()
-    readiness = Readiness(_LISTED)
-    async with Cluster(access) as cluster, AdminServer(admin, readiness, registry) as server:
-        controller = Controller(cluster, settings, _probe(certificates), Metrics(registry))
-        async with _running(controller, certificates, TrustMetrics(registry)) as tasks:
-            announcing = tasks.create_task(_announce(controller, readiness, server))
-            await stopping.wait()
-            readiness.draining()
-            announcing.cancel()
+    readiness = Readiness(CERTIFICATE, _LISTED)
+    local = {("POST", "/renew"): accepting(certificates.renew, "renewing")}
+    async with (
+        AdminServer(admin, readiness, registry, local=local) as server,
+        asyncio.TaskGroup() as tasks,
+    ):
+        following = [
+            tasks.create_task(certificates.follow(RefreshMetrics(registry).told)),
+            tasks.create_task(certificates.warn()),
+        ]
+        if await first_certificate(certificates, readiness, stopping):
+            async with Cluster(access) as cluster:
+                controller = Controller(cluster, settings, _probe(certificates), Metrics(registry))
+                async with _running(controller, readiness, server):
+                    await stopping.wait()
+                    readiness.draining()
+        for task in following:
+            task.cancel()
     return 0
 
 
 @asynccontextmanager
-async def _running(
-    controller: Controller, certificates: CertificateSource, trust: TrustMetrics
-) -> AsyncIterator[asyncio.TaskGroup]:
+async def _running(controller: Controller, readiness: Readiness, server: AdminServer) -> AsyncIterator[None]:
     """The work of the process, for as long as the block lasts."""
     async with asyncio.TaskGroup() as tasks:
         works = [
             tasks.create_task(controller.run()),
-            tasks.create_task(certificates.follow(trust.told)),
-            tasks.create_task(certificates.warn()),
+            tasks.create_task(_announce(controller, readiness, server)),
         ]
-        yield tasks
+        yield
         for work in works:
             work.cancel()
 
@@ -87,9 +94,11 @@ async def _announce(controller: Controller, readiness: Readiness, server: AdminS
 
 def command(
     *,
-    certificate: options.Certificate,
-    key: options.Key,
     trust_anchors: options.TrustAnchors,
+    certificate: options.Certificate = None,
+    key: options.Key = None,
+    identity_service: options.IdentityService = None,
+    identity_token: options.IdentityToken = options.IDENTITY_TOKEN,
     admin: options.Admin = Address("", 9990),  # noqa: B008 - frozen
     allow_loopback: Annotated[
         bool,
@@ -104,6 +113,7 @@ def command(
     context: options.Context = None,
     namespace: options.Namespace = options.NAMESPACE,
     cluster_domain: options.ClusterDomain = options.CLUSTER_DOMAIN,
+    trust_domain: options.TrustDomain = options.TRUST_DOMAIN,
     log_format: options.LogFormat = "auto",
     log_level: options.LogLevel = "info",
 ) -> None:
@@ -116,7 +126,16 @@ def command(
     Example:  jackstay mirror --context west -n jackstay --admin 127.0.0.1:9992 \
                   --certificate mirror.crt --key mirror.key --trust-anchors root.crt
     """
-    certificates = certificate_source(certificate, key, trust_anchors, alpn=(ALPN,))
+    certificates = certificate_source(
+        certificate,
+        key,
+        trust_anchors,
+        identity_service=identity_service,
+        identity_token=identity_token,
+        control_namespace=namespace,
+        trust_domain=trust_domain,
+        alpn=(ALPN,),
+    )
     with explained(RefusedKubeconfig, OSError):
         access = local(kubeconfig, context)
     settings = Settings(

@@ -12,6 +12,7 @@ from typing import Annotated
 
 import typer
 
+from certs.service import AUDIENCE
 from process.address import Address
 from process.log import LogFormat as LogFormats
 from process.log import LogLevel as LogLevels
@@ -19,6 +20,7 @@ from process.log import LogLevel as LogLevels
 NAMESPACE = "jackstay"
 CLUSTER_DOMAIN = "cluster.local"
 TRUST_DOMAIN = "cluster.local"
+IDENTITY_TOKEN = Path("/var/run/secrets/identity.jackstay.io/token")
 
 
 class OutputFormat(StrEnum):
@@ -117,7 +119,7 @@ Admin = Annotated[
     ),
 ]
 Certificate = Annotated[
-    Path,
+    Path | None,
     typer.Option(
         "--certificate",
         metavar="FILE",
@@ -127,9 +129,29 @@ Certificate = Annotated[
     ),
 ]
 Key = Annotated[
-    Path,
+    Path | None,
     typer.Option(
         "--key", metavar="FILE", readable=False, rich_help_panel=TLS, help="The leaf's private key, PEM."
+    ),
+]
+IdentityService = Annotated[
+    Address | None,
+    typer.Option(
+        "--identity-service",
+        parser=address,
+        metavar="HOST:PORT",
+        rich_help_panel=TLS,
+        help="Who issues our certificate and renews it, instead of --certificate and --key.",
+    ),
+]
+IdentityToken = Annotated[
+    Path,
+    typer.Option(
+        "--identity-token",
+        metavar="FILE",
+        readable=False,
+        rich_help_panel=TLS,
+        help=f"The service account's token for it, of audience {AUDIENCE}; the kubelet keeps it fresh.",
     ),
 ]
 TrustAnchors = Annotated[

@@ -10,12 +10,13 @@ import typer
 from prometheus_client import CollectorRegistry
 
 from cli import limits, options
-from cli.certificates import certificate_source
+from cli.certificates import CERTIFICATE, certificate_source, first_certificate
 from cli.cluster_source import OwnCluster, follow_targets
 from cli.errors import CliError, explained
 from gateway import frames, transport_header
 from gateway.current import follow_file, read_file
 from gateway.files import InvalidFile, read_targets
+from gateway.inquiries import Inquiries, over_http
 from gateway.metrics import DataPathMetrics
 from gateway.pump import PumpLimits
 from gateway.routes import TargetTable
@@ -38,9 +39,11 @@ class Mode(StrEnum):
 @limits.flags(limits.OUTBOUND)
 def command(
     *,
-    certificate: options.Certificate,
-    key: options.Key,
     trust_anchors: options.TrustAnchors,
+    certificate: options.Certificate = None,
+    key: options.Key = None,
+    identity_service: options.IdentityService = None,
+    identity_token: options.IdentityToken = options.IDENTITY_TOKEN,
     targets: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What to offer, as TOML; not with --mode cluster-ip.")
     ] = None,
@@ -63,6 +66,7 @@ def command(
     context: options.Context = None,
     namespace: options.Namespace = options.NAMESPACE,
     cluster_domain: options.ClusterDomain = options.CLUSTER_DOMAIN,
+    trust_domain: options.TrustDomain = options.TRUST_DOMAIN,
     log_format: options.LogFormat = "auto",
     log_level: options.LogLevel = "info",
     **chosen: float,
@@ -84,7 +88,14 @@ def command(
             hint="Name either the file or, with --mode cluster-ip, the cluster.",
         )
     certificates = certificate_source(
-        certificate, key, trust_anchors, alpn=(frames.ALPN, transport_header.ALPN)
+        certificate,
+        key,
+        trust_anchors,
+        identity_service=identity_service,
+        identity_token=identity_token,
+        control_namespace=namespace,
+        trust_domain=trust_domain,
+        alpn=(frames.ALPN, transport_header.ALPN),
     )
     settings = OutboundSettings(
         allow_loopback=allow_loopback or targets is not None,
@@ -98,7 +109,7 @@ def command(
     )
     registry = CollectorRegistry()
     metrics = DataPathMetrics(registry, "outbound")
-    readiness = Readiness(_TARGETS)
+    readiness = Readiness(CERTIFICATE, _TARGETS)
     first: TargetTable | None = None
     own: OwnCluster | None = None
     if targets is not None:
@@ -108,16 +119,23 @@ def command(
         own = OwnCluster.of(kubeconfig, context, namespace, cluster_domain, allow_loopback=allow_loopback)
 
     async def main(stopping: asyncio.Event) -> int:
+        inquiries = Inquiries(readiness, registry, stopping, certificates.renew)
+        async with asyncio.TaskGroup() as tasks, over_http(inquiries, admin or Address("", 9990)):
+            following = [
+                tasks.create_task(certificates.follow(metrics.certificate)),
+                tasks.create_task(certificates.warn()),
+            ]
+            if await first_certificate(certificates, readiness, stopping):
+                await carry(inquiries)
+            for task in following:
+                task.cancel()
+        return 0
+
+    async def carry(inquiries: Inquiries) -> None:
+        """Serve with the certificate that there is now, until we are asked to end."""
         async with asyncio.TaskGroup() as tasks:
             async with outbound_server(
-                admin or Address("", 9990),
-                settings,
-                certificates,
-                readiness,
-                metrics,
-                registry,
-                stopping,
-                strict=targets is not None,
+                settings, certificates, metrics, inquiries, strict=targets is not None
             ) as offer:
 
                 async def took(table: TargetTable) -> None:
@@ -130,15 +148,9 @@ def command(
                 else:
                     assert own is not None
                     source = functools.partial(follow_targets, own, took, metrics)
-                following = [
-                    tasks.create_task(certificates.follow(metrics.certificate)),
-                    tasks.create_task(certificates.warn()),
-                    tasks.create_task(source()),
-                ]
-                await stopping.wait()
-            for task in following:
-                task.cancel()
-        return 0
+                following = tasks.create_task(source())
+                await inquiries.stopping.wait()
+            following.cancel()
 
     with explained(OSError):
         raise typer.Exit(run(main, log_format=log_format, log_level=log_level))

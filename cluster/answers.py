@@ -60,6 +60,8 @@ class Reviewed:
 
     audiences: tuple[str, ...]
     error: str
+    uid: str = ""
+    """Of the service account, which tells it from an earlier one of the same name."""
 
 
 def parsed(asked: Asked, body: bytes) -> Raw:
@@ -137,6 +139,7 @@ def reviewed(asked: Asked, answer: Raw) -> Reviewed:
             username=status.below("user").text("username"),
             audiences=status.texts("audiences"),
             error=status.text("error"),
+            uid=status.below("user").text("uid"),
         )
     except Malformed as mistake:
         raise BrokenAnswer(asked.say(str(mistake))) from mistake

@@ -32,8 +32,12 @@ _MOST_LOOKS = 10
 """Looks that find somebody waiting, after which we take him anyway: the others do not."""
 
 
-def listening_socket(address: Address) -> socket.socket:
-    """A socket that listens at *address*; an empty host is every address, of both families."""
+def listening_socket(address: Address, *, at_once: bool = True) -> socket.socket:
+    """
+    A socket that listens at *address*; an empty host is every address, of both families.
+
+    Unless *at_once* it only has the address: callers are refused until a `Listener` accepts.
+    """
     anywhere = not address.host
     family = socket.AF_INET6 if anywhere or address.family_is_v6 else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
@@ -43,7 +47,8 @@ def listening_socket(address: Address) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if anywhere else 1)
         set_options(sock)
         sock.bind((address.host or "::", address.port))
-        sock.listen(BACKLOG)
+        if at_once:
+            sock.listen(BACKLOG)
     except OSError as error:
         sock.close()
         raise OSError(f"cannot listen on {address}: {error.strerror}") from error
@@ -130,6 +135,8 @@ class Listener:
         return len(self._tasks) + len(self._room or ())
 
     def start_accepting(self) -> None:
+        """Open the door, if nobody has who shares it."""
+        self._sock.listen(BACKLOG)
         self._accepting = True
         self._counted()
         self._loop.add_reader(self._sock.fileno(), self._wakened)

@@ -10,7 +10,7 @@ from typing import Literal
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
 from certs.generation import Generation
-from certs.trust_metrics import TrustMetrics
+from certs.refresh_metrics import RefreshMetrics
 from gateway.refusals import Reason
 from gateway.stream_metrics import WAITS, Direction, StreamBytes, StreamCounts
 from process.version import VERSION
@@ -78,7 +78,7 @@ class DataPathMetrics:
             "jackstay_refused_backends", "Endpoints of exported services at which no backend may be.",
             registry=registry,
         )  # fmt: skip
-        self._trust = TrustMetrics(registry)
+        self._refreshes = RefreshMetrics(registry)
         self.bytes = StreamBytes(direction, sides)
         self._streams = StreamCounts(direction, sides)
         registry.register(self.bytes)
@@ -133,7 +133,7 @@ class DataPathMetrics:
     def certificate(self, generation: Generation | None) -> None:
         """A generation of our certificate was taken over; None for one that was not."""
         self.reloaded("certificate", taken=generation is not None)
-        self._trust.told(generation)
+        self._refreshes.told(generation)
 
     def reloaded(self, what: Literal["routes", "targets", "certificate"], *, taken: bool) -> None:
         self._reloads.labels(what, "ok" if taken else "error").inc()

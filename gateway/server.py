@@ -7,14 +7,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 import structlog
-from aiohttp import web
-from prometheus_client import CollectorRegistry
 
 from certs.source import CertificateSource
 from gateway.current import Current
 from gateway.doors import Doors
 from gateway.handshake_queue import HandshakeThreads
 from gateway.inbound import Inbound
+from gateway.inquiries import Inquiries
 from gateway.journal import Entry
 from gateway.lingering import Lingering
 from gateway.listener import Listener, listening_socket
@@ -26,7 +25,6 @@ from gateway.settings import Drain, InboundSettings, OutboundSettings
 from gateway.shares import Share
 from process import descriptors
 from process.address import Address
-from process.admin import AdminServer, Handler, Readiness
 
 log = structlog.get_logger()
 
@@ -104,50 +102,37 @@ async def one_inbound(
 
 @asynccontextmanager
 async def inbound_server(
-    listening: Listening,
+    listen: Address,
     settings: InboundSettings,
     certificates: CertificateSource,
     routes: Current[RouteTable],
-    readiness: Readiness,
     metrics: DataPathMetrics,
-    registry: CollectorRegistry,
-    stopping: asyncio.Event,
+    inquiries: Inquiries,
 ) -> AsyncIterator[Callable[[], None]]:
     """
     A gateway that serves within the block, and drains when the block is left.
 
-    The block gets the function that says so in the log: to be called once there are routes. *readiness*
-    decides what `/ready` says; POST `/drain` on the admin port sets *stopping*.
+    The block gets the function that says so in the log: to be called once there are routes.
     """
-    async with AsyncExitStack() as stack:
-        sock = listening_socket(listening.peers)
-        one = await stack.enter_async_context(one_inbound(sock, settings, certificates, routes, metrics))
-        local = _local_routes(one.inbound.running, stopping)
-        admin = await stack.enter_async_context(
-            AdminServer(listening.admin, readiness, registry, local=local)
-        )
-        bound = {"listen": str(one.listener.address), "admin": str(admin.address)}
-        if listening.probe is not None:
-            probe = await stack.enter_async_context(AdminServer(listening.probe, readiness, None))
-            bound["probe"] = str(probe.address)
+    sock = listening_socket(listen)
+    async with one_inbound(sock, settings, certificates, routes, metrics) as one:
+        inquiries.running = one.inbound.running
 
         def announce() -> None:
-            log.info("gateway.ready", **bound, identity=certificates.generation().credentials.identity)
+            listening = str(one.listener.address)
+            log.info("gateway.ready", listen=listening, **inquiries.bound, identity=certificates.identity)
 
         yield announce
-        readiness.draining()
+        inquiries.readiness.draining()
         await one.drain(settings.drain)
 
 
 @asynccontextmanager
 async def outbound_server(
-    admin: Address,
     settings: OutboundSettings,
     certificates: CertificateSource,
-    readiness: Readiness,
     metrics: DataPathMetrics,
-    registry: CollectorRegistry,
-    stopping: asyncio.Event,
+    inquiries: Inquiries,
     *,
     strict: bool = False,
 ) -> AsyncIterator[Callable[[TargetTable], Awaitable[None]]]:
@@ -177,11 +162,9 @@ async def outbound_server(
         doors = await stack.enter_async_context(
             Doors(outbound, most=_most(settings.most_connections, each=2), refused=metrics.refused)
         )
-        server = await stack.enter_async_context(
-            AdminServer(admin, readiness, registry, local=_local_routes(outbound.running, stopping))
-        )
-        yield _announcing(doors, server.address, certificates, strict=strict)
-        readiness.draining()
+        inquiries.running = outbound.running
+        yield _announcing(doors, inquiries.bound, certificates, strict=strict)
+        inquiries.readiness.draining()
         log.info("outbound.draining", streams=len(outbound.running))
         await asyncio.sleep(settings.drain.delay)
         doors.stop_accepting()
@@ -190,7 +173,7 @@ async def outbound_server(
 
 
 def _announcing(
-    doors: Doors, admin: Address, certificates: CertificateSource, *, strict: bool
+    doors: Doors, bound: dict[str, str], certificates: CertificateSource, *, strict: bool
 ) -> Callable[[TargetTable], Awaitable[None]]:
     """Follow a table; after the first one the proxy says that it is ready."""
     said = False
@@ -200,8 +183,7 @@ def _announcing(
         await doors.follow(table, all_or_none=not said and strict)
         if not said:
             said = True
-            identity = certificates.generation().credentials.identity
-            log.info("outbound.ready", listen=doors.listening, admin=str(admin), identity=identity)
+            log.info("outbound.ready", listen=doors.listening, **bound, identity=certificates.identity)
 
     return follow
 
@@ -234,14 +216,3 @@ def _most(wanted: int, *, each: int) -> int:
     if most < wanted:
         log.info("connections.bounded", most=most, wanted=wanted, descriptors=available)
     return most
-
-
-def _local_routes(running: Iterable[Entry], stopping: asyncio.Event) -> dict[tuple[str, str], Handler]:
-    async def connections(request: web.Request) -> web.Response:
-        return web.json_response([entry.as_dict() for entry in running])
-
-    async def drain(request: web.Request) -> web.Response:
-        stopping.set()
-        return web.Response(status=202, text="draining\n")
-
-    return {("GET", "/connections"): connections, ("POST", "/drain"): drain}

@@ -21,16 +21,15 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from certs.source import CertificateSource
 from gateway.current import Current
+from gateway.inquiries import Inquiries
 from gateway.listener import listening_socket
 from gateway.metrics import DataPathMetrics
 from gateway.routes import RouteTable
 from gateway.server import Listening, one_inbound
 from gateway.settings import Drain, InboundSettings
 from gateway.shares import Counts, Share
-from process import sums
 from process.address import Address
-from process.admin import AdminServer, Readiness
-from process.control import Answering
+from process.admin import AdminServer, accepting
 from process.supervisor import Supervisor
 
 log = structlog.get_logger()
@@ -77,7 +76,7 @@ async def supervise_gateway(
     """
     loop = asyncio.get_running_loop()
     counts = Counts.made_for(workers)
-    with listening_socket(listening.peers) as listener:
+    with listening_socket(listening.peers, at_once=False) as listener:
         host, port, *_ = listener.getsockname()
 
         def command_line(number: int, control: int) -> list[str]:
@@ -137,11 +136,15 @@ async def _answering_for_all(
             [entry | {"worker": number} for number, entries in answers.items() for entry in entries]
         )
 
-    async def drain(request: web.Request) -> web.Response:
-        stopping.set()
-        return web.Response(status=202, text="draining\n")
+    async def renew(request: web.Request) -> web.Response:
+        await supervisor.ask("renew")
+        return web.Response(status=202, text="renewing\n")
 
-    local = {("GET", "/connections"): connections, ("POST", "/drain"): drain}
+    local = {
+        ("GET", "/connections"): connections,
+        ("POST", "/drain"): accepting(stopping.set, "draining"),
+        ("POST", "/renew"): renew,
+    }
     async with contextlib.AsyncExitStack() as stack:
         admin = AdminServer(listening.admin, supervisor, supervisor.metrics, local=local)
         await stack.enter_async_context(admin)
@@ -158,49 +161,25 @@ async def inbound_worker(
     settings: InboundSettings,
     certificates: CertificateSource,
     routes: Current[RouteTable],
-    readiness: Readiness,
     metrics: DataPathMetrics,
-    registry: CollectorRegistry,
-    stopping: asyncio.Event,
+    inquiries: Inquiries,
 ) -> AsyncIterator[Callable[[], None]]:
     """
     One of several gateways; it serves and drains as `inbound_server` does, and its supervisor answers for it.
 
     It takes connections only from when the block calls the function that it gets: what it cannot serve yet,
-    another worker can. *stopping* is set when the supervisor says so, or is gone.
+    another worker can. The first one to do so opens the door.
     """
     share = Share(Counts(inherited.counts, inherited.workers), inherited.number)
     listener = socket.socket(fileno=inherited.listener)
     listener.setblocking(False)
-    control = await Answering.over(socket.socket(fileno=inherited.control))
-    async with (
-        asyncio.TaskGroup() as tasks,
-        one_inbound(listener, settings, certificates, routes, metrics, share) as one,
-    ):
-        answers = {
-            "alive": lambda: True,
-            "metrics": lambda: [family.as_json() for family in sums.read(registry)],
-            "connections": lambda: [entry.as_dict() for entry in one.inbound.running],
-            "drain": stopping.set,
-        }
-
-        async def answer() -> None:
-            await control.answer(answers)
-            if not stopping.is_set():
-                log.warning("worker.orphaned")
-            stopping.set()
-
-        def tell() -> None:
-            control.tell({"missing": readiness.missing})
+    async with one_inbound(listener, settings, certificates, routes, metrics, share) as one:
+        inquiries.running = one.inbound.running
 
         def announce() -> None:
             one.listener.start_accepting()
             log.debug("worker.serving")
 
-        readiness.changed = tell
-        tell()
-        answering = tasks.create_task(answer())
         yield announce
-        readiness.draining()
+        inquiries.readiness.draining()
         await one.drain(settings.drain)
-        answering.cancel()

@@ -117,6 +117,16 @@ class AdminServer:
         return web.Response(body=generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
 
 
+def accepting(act: Callable[[], None], word: str) -> Handler:
+    """A handler that does *act* and answers 202 with *word*."""
+
+    async def accept(request: web.Request) -> web.Response:
+        act()
+        return web.Response(status=202, text=f"{word}\n")
+
+    return accept
+
+
 def _for_loopback(handler: Handler) -> Handler:
     async def guarded(request: web.Request) -> web.StreamResponse:
         if not _is_loopback(request.remote):

@@ -8,7 +8,7 @@ import typer
 
 from certs.generation import load_bundle
 from certs.trust_bundle import InvalidTrustBundle
-from cli.errors import explained
+from cli.errors import CliError, explained
 from cli.install.everything import manifests, missing_secrets
 from cli.install.wanted import IMAGE, ServiceType, Wanted, read_shown
 from cli.manifests import as_json, as_yaml
@@ -53,6 +53,26 @@ def command(
             help="The mirror's leaf and key; else the Secret jackstay-mirror-tls is made by you.",
         ),
     ] = None,
+    issuer_certificate: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            rich_help_panel=FILES,
+            help="This cluster's issuer, PEM, for the identity service; with --issuer-key.",
+        ),
+    ] = None,
+    issuer_key: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", rich_help_panel=FILES, help="The issuer's private key, PEM."),
+    ] = None,
+    identity: Annotated[
+        bool,
+        typer.Option(
+            "--identity",
+            rich_help_panel=PARTS,
+            help="Issue certificates in this cluster; goes without saying with --issuer-certificate.",
+        ),
+    ] = False,
     gateway: Annotated[
         bool,
         typer.Option(
@@ -87,9 +107,9 @@ def command(
     trust_domain: TrustDomain = TRUST_DOMAIN,
 ) -> None:
     r"""
-    Print the manifests of the gateway and the mirror, for kubectl apply.
+    Print the manifests of gateway, mirror and identity service, for kubectl apply.
 
-    It asks no cluster and changes none. What it prints holds the keys of the given leaves.
+    It asks no cluster and changes none. What it prints holds the keys that are given.
 
     Example:  jackstay install --trust-domain east.example --trust-anchors root.crt \
     --gateway-tls gateway.crt gateway.key --mirror-tls mirror.crt mirror.key \
@@ -106,10 +126,12 @@ def command(
         crds=crds,
         gateway=gateway,
         mirror=mirror,
+        identity_service=identity or issuer_certificate is not None,
         gateway_replicas=gateway_replicas,
         gateway_service_type=gateway_service_type,
         gateway_tls=read_shown(gateway_tls),
         mirror_tls=read_shown(mirror_tls),
+        issuer=read_shown(_pair(issuer_certificate, issuer_key)),
         log_level=log_level,
     )
     wanted.check(datetime.now(UTC))
@@ -117,3 +139,12 @@ def command(
     for line in missing_secrets(wanted):
         typer.echo(f"jackstay: pods wait until there is a certificate for them: {line}", err=True)
     typer.echo(as_yaml(made) if output is ManifestFormat.YAML else as_json(made), nl=False)
+
+
+def _pair(certificate: Path | None, key: Path | None) -> tuple[Path, Path] | None:
+    """Both files or none. Raises CliError."""
+    if certificate is None and key is None:
+        return None
+    if certificate is None or key is None:
+        raise CliError("--issuer-certificate and --issuer-key go together: give both, or neither")
+    return certificate, key

@@ -3,10 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cli.install.origin import Origin, origin, tls_name
 from cli.install.wanted import Shown, Wanted
 from cli.manifests import (
     GATEWAY,
     GATEWAY_PORT,
+    IDENTITY,
+    IDENTITY_PORT,
     MIRROR,
     PROBE_PORT,
     Manifest,
@@ -18,8 +21,8 @@ from cluster.kinds import CONFIG_MAP, DEPLOYMENT, SECRET
 ADMIN_PORT = 9990
 TRUST_BUNDLE = "jackstay-trust-bundle"
 BUNDLE_KEY = "ca-bundle.crt"
-TLS_DIRECTORY = "/var/run/jackstay/tls"
 TRUST_DIRECTORY = "/var/run/jackstay/trust"
+ISSUER_SECRET = f"{IDENTITY}-issuer"
 USER = 2102
 """As in the Dockerfile."""
 
@@ -52,17 +55,28 @@ def tls_secret(part: str, namespace: str, shown: Shown) -> Manifest:
     )
 
 
-def tls_name(part: str) -> str:
-    """The Secret that holds the credentials of *part*."""
-    return f"{part}-tls"
+def issuer_secret(namespace: str, issuer: Shown) -> Manifest:
+    """The cluster's issuer, replaced by applying another: the identity service takes it over."""
+    return manifest(
+        SECRET,
+        ISSUER_SECRET,
+        namespace,
+        labels=part_labels(IDENTITY),
+        type="kubernetes.io/tls",
+        data=issuer.data,
+    )
 
 
 def gateway(wanted: Wanted) -> Manifest:
     return _deployment(
         wanted,
         GATEWAY,
+        certificate=origin(wanted, GATEWAY),
         replicas=wanted.gateway_replicas,
-        arguments=("gateway", "--probe", f":{PROBE_PORT}"),
+        arguments=(
+            *("gateway", "--probe", f":{PROBE_PORT}"),
+            *("--cluster-domain", wanted.cluster_domain),
+        ),
         ports={"mc-gateway": GATEWAY_PORT, "mc-probe": PROBE_PORT},
         requests={"cpu": "100m", "memory": "96Mi"},
     )
@@ -72,10 +86,28 @@ def mirror(wanted: Wanted) -> Manifest:
     return _deployment(
         wanted,
         MIRROR,
+        certificate=origin(wanted, MIRROR),
         replicas=1,
-        arguments=("mirror",),
+        arguments=("mirror", "--cluster-domain", wanted.cluster_domain),
         ports={},
         requests={"cpu": "50m", "memory": "128Mi"},
+    )
+
+
+def identity(wanted: Wanted) -> Manifest:
+    """It issues its own certificate, and reads the issuer by the API: no key is mounted into its pod."""
+    return _deployment(
+        wanted,
+        IDENTITY,
+        replicas=wanted.identity_replicas,
+        arguments=(
+            *("identity", "--listen", f":{IDENTITY_PORT}"),
+            *("--issuer-secret", ISSUER_SECRET),
+            *("--trust-domain", wanted.trust_domain),
+        ),
+        ports={"identity": IDENTITY_PORT},
+        requests={"cpu": "50m", "memory": "96Mi"},
+        certificate=None,
     )
 
 
@@ -83,6 +115,7 @@ def _deployment(
     wanted: Wanted,
     part: str,
     *,
+    certificate: Origin | None,
     replicas: int,
     arguments: Iterable[str],
     ports: Mapping[str, int],
@@ -96,11 +129,9 @@ def _deployment(
         "args": [
             *arguments,
             *("--admin", f":{ADMIN_PORT}"),
-            *("--certificate", f"{TLS_DIRECTORY}/tls.crt"),
-            *("--key", f"{TLS_DIRECTORY}/tls.key"),
+            *(certificate.arguments if certificate else ()),
             *("--trust-anchors", f"{TRUST_DIRECTORY}/{BUNDLE_KEY}"),
             *("--namespace", wanted.namespace),
-            *("--cluster-domain", wanted.cluster_domain),
             *("--log-level", wanted.log_level),
         ],
         "ports": [
@@ -127,7 +158,7 @@ def _deployment(
             "readOnlyRootFilesystem": True,
         },
         "volumeMounts": [
-            {"name": "tls", "mountPath": TLS_DIRECTORY, "readOnly": True},
+            *([certificate.mount] if certificate else []),
             {"name": "trust", "mountPath": TRUST_DIRECTORY, "readOnly": True},
         ],
     }
@@ -152,7 +183,7 @@ def _deployment(
         ],
         "containers": [container],
         "volumes": [
-            {"name": "tls", "secret": {"secretName": tls_name(part), "defaultMode": 0o440}},
+            *([certificate.volume] if certificate else []),
             {"name": "trust", "configMap": {"name": TRUST_BUNDLE}},
         ],
     }

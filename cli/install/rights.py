@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from cli.manifests import GATEWAY, MIRROR, REMOTE_ACCESS, Manifest, manifest, part_labels
+from cli.manifests import GATEWAY, IDENTITY, MIRROR, REMOTE_ACCESS, Manifest, manifest, part_labels
 from cluster.kinds import (
     ENDPOINT_SLICE,
     ENDPOINTS,
@@ -21,6 +21,7 @@ from cluster.kinds import (
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
+    TOKEN_REVIEW,
     Kind,
 )
 
@@ -104,6 +105,16 @@ REMOTE_ACCOUNT = Account(
     in_pods=False,
 )
 """As whom the mirrors of other clusters read this one."""
+
+
+IDENTITY_ACCOUNT = Account(
+    IDENTITY,
+    everywhere=(
+        Right(TOKEN_REVIEW, ("create",)),
+        Right(EVENT, ("create", "patch")),  # in the namespace of whoever asked
+    ),
+    at_home=(Right(SECRET, ("get", *READ), names=(f"{IDENTITY}-issuer",)),),
+)
 
 
 def manifests(account: Account, namespace: str) -> Iterable[Manifest]:

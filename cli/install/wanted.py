@@ -8,8 +8,10 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from certs.authority import CannotIssue
 from certs.credentials import Credentials, InvalidCredentials
 from certs.identity import Identity, InvalidIdentity
+from certs.issuer import Issuer, Settings, read_issuer
 from certs.trust_bundle import TrustBundle
 from certs.verification import Untrusted, verify
 from cli.errors import CliError
@@ -58,11 +60,16 @@ class Wanted:
     """Whether services of this cluster are to be used from others."""
     mirror: bool = True
     """Whether services of others are to be used here."""
+    identity_service: bool = False
+    """Whether workloads of this cluster get their certificates from it, our own parts among them."""
     gateway_replicas: int = 2
     gateway_service_type: ServiceType = ServiceType.LOAD_BALANCER
     gateway_tls: Shown | None = None
-    """None: the Secret is made by somebody else."""
+    """None: it is issued, or the Secret is made by somebody else."""
     mirror_tls: Shown | None = None
+    identity_replicas: int = 2
+    issuer: Shown | None = None
+    """None: its Secret is made by somebody else."""
     log_level: str = "info"
 
     def identity(self, account: str) -> str:
@@ -83,6 +90,19 @@ class Wanted:
             expected = self.identity(account)
             if shown is not None:
                 self._check(option, expected, shown, at)
+        if self.issuer is not None:
+            self._check_issuer(self.issuer, at)
+
+    def _check_issuer(self, issuer: Shown, at: datetime) -> None:
+        try:
+            authority = read_issuer(issuer.certificate, issuer.key)
+            Issuer.tried(authority, self.trust_anchors, Settings(self.namespace, self.trust_domain), at)
+        except (CannotIssue, InvalidIdentity) as error:
+            raise CliError(
+                f"--issuer-certificate and --issuer-key: {error}",
+                hint="Make one: jackstay certs issuer CRT KEY --ca root.crt --ca-key root.key "
+                f"--trust-domain {self.trust_domain}",
+            ) from error
 
     def _check(self, option: str, expected: str, shown: Shown, at: datetime) -> None:
         try:

@@ -56,6 +56,8 @@ class Forged:
     certificates: tuple[x509.Certificate, ...]
     key: CertificateIssuerPrivateKeyTypes
     root: x509.Certificate
+    signer: CertificateIssuerPrivateKeyTypes
+    """The key that signed the leaf."""
 
     @property
     def chain(self) -> list[bytes]:
@@ -137,20 +139,26 @@ def forge(
     *,
     root: Change = same,
     issuer: Change = same,
+    top: Change = same,
     leaf: Change = same,
     issuers: int = 1,
 ) -> Forged:
-    """A root, *issuers* under each other (each changed by *issuer*), and a leaf at the end."""
+    """
+    A root, *issuers* under each other (each changed by *issuer*), and a leaf at the end.
+
+    The first of the issuers, right under the root, is also changed by *top*.
+    """
     anchor = root(authority("root"))
     certificates = [sign(anchor, None)]
     signer = anchor
     for number in range(issuers):
         draft = issuer(authority(f"issuer {number}"))
+        draft = draft if number else top(draft)
         certificates.insert(0, sign(draft, (signer, certificates[0])))
         signer = draft
     last = leaf(leaf_draft())
     certificates.insert(0, sign(last, (signer, certificates[0])))
-    return Forged(tuple(certificates[:-1]), last.key, certificates[-1])
+    return Forged(tuple(certificates[:-1]), last.key, certificates[-1], signer.key)
 
 
 def sign(draft: Draft, signer: tuple[Draft, x509.Certificate] | None) -> x509.Certificate:

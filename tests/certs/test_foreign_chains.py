@@ -161,7 +161,7 @@ def test_both_verifiers_hold_an_issuer_to_its_trust_domain() -> None:
     stolen = replace(authority("identity.jackstay.test"), key=east.issuer.key)
     draft = leaf_draft()
     west = sign(draft, (stolen, east.issuer.certificate))
-    made = Forged((west, east.issuer.certificate), draft.key, east.root.certificate)
+    made = Forged((west, east.issuer.certificate), draft.key, east.root.certificate, stolen.key)
     client = of(forged(made), PKI.bundle).client
     with pytest.raises(ssl.SSLError, match="permitted subtree violation"):
         handshake(client, of(GATEWAY, east.bundle).server)

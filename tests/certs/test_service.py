@@ -1,89 +1,31 @@
+import asyncio
 import json
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from ipaddress import ip_address
 
 import aiohttp
 import pytest
-from aiohttp import web
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
-from prometheus_client import CollectorRegistry
+from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 
-from certs.authority import LEAF_LIFETIME, make_issuer, new_key
+from certs.authority import LEAF_LIFETIME, make_issuer
 from certs.credentials import Credentials, key_pem
 from certs.identity import Identity
-from certs.service import AUDIENCE, IdentityService, ReviewFailed, Settings, TokenRefused, served
+from certs.notices import ISSUED, REFUSED
+from certs.rate_limit import Rate
+from certs.review_queue import Account
 from certs.signing_request import make
 from certs.verification import verify
-from process.address import Address
+from tests.support.identity_service import API, KEY, OWN, PKI, WEB, IdentityServiceUnderTest
 from tests.support.pki import DAY, Pki
 
-PKI = Pki.make()
-OWN = PKI.leaf("jackstay-identity.jackstay")
-WEB, API = PKI.identity("web.test"), PKI.identity("api.test")
-KEY = new_key()
-
-
-class Tokens:
-    """Knows whose each token is; stands for the cluster."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.failing = False
-
-    async def review(self, token: str, audience: str) -> tuple[str, str]:
-        assert audience == AUDIENCE
-        self.asked.append(token)
-        if self.failing:
-            raise ReviewFailed("east: no answer")
-        known = {"web's": ("test", "web"), "api's": ("test", "api"), "dotted": ("test", "a.b")}
-        if token not in known:
-            raise TokenRefused("the cluster does not accept the token")
-        return known[token]
-
-
-class Service:
-    """A running identity service and a client that verifies it."""
-
-    def __init__(self, pki: Pki = PKI) -> None:
-        self.tokens = Tokens()
-        self.registry = CollectorRegistry()
-        self.pki = pki
-        self.now = pki.now
-        self.url = ""
-        self.session: aiohttp.ClientSession
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator["Service"]:
-        settings = Settings("jackstay", self.pki.trust_domain)
-        service = IdentityService(
-            self.pki.issuer, self.pki.bundle, self.tokens, settings, self.registry, now=lambda: self.now
-        )
-        async with (
-            served(service.application(), OWN.credentials, Address("127.0.0.1", 0)) as bound,
-            aiohttp.ClientSession() as self.session,
-        ):
-            self.url = f"https://{bound}/v1/certify"
-            yield self
-
-    async def post(self, body: bytes) -> tuple[int, dict[str, Any]]:
-        tls = ssl.create_default_context(cadata=PKI.anchors_pem.decode())
-        posted = self.session.post(self.url, data=body, ssl=tls, server_hostname=OWN.identity)
-        async with posted as answer:
-            return answer.status, await answer.json()
-
-    async def ask(
-        self, identity: Identity = WEB, token: str = "web's", csr: bytes | None = None
-    ) -> tuple[int, dict[str, Any]]:
-        body = {"identity": identity.dns_name, "token": token}
-        body["csr"] = (csr or make(identity, KEY)).decode()
-        return await self.post(json.dumps(body).encode())
-
-    def counted(self, result: str) -> float | None:
-        return self.registry.get_sample_value("jackstay_identity_requests_total", {"result": result})
+Service = IdentityServiceUnderTest
 
 
 @pytest.fixture
@@ -121,13 +63,21 @@ async def test_an_expired_issuer_issues_nothing(service: Service) -> None:
     assert "not valid now" in answer["message"]
 
 
-async def test_an_issuer_that_peers_would_refuse_issues_nothing() -> None:
-    other = Pki.make()
-    mixed = Pki(other.root, PKI.issuer, PKI.trust_domain, PKI.now)
-    async with Service(mixed).running() as service:
-        status, answer = await service.ask()
-        assert (status, answer["error"]) == (503, "unavailable")
-        assert "peers would refuse" in answer["message"]
+async def test_without_an_issuer_nothing_is_read_and_nobody_asked(service: Service) -> None:
+    service.issuer = None
+    status, answer = await service.post(b"not JSON at all")
+    assert (status, answer["error"], service.retry_after) == (503, "unavailable", "5")
+    assert "the certificate issuer is not ready: no issuer has been read yet" in answer["message"]
+    assert service.tokens.asked == []
+
+
+async def test_a_leaf_begins_to_be_valid_before_it_is_made() -> None:
+    lifetime, skew = timedelta(hours=3), timedelta(seconds=20)
+    async with Service(lifetime=lifetime, skew=skew).running() as service:
+        _, answer = await service.ask()
+        leaf = x509.load_pem_x509_certificate(answer["chain"].encode())
+        assert leaf.not_valid_before_utc == (PKI.now - skew).replace(microsecond=0)
+        assert leaf.not_valid_after_utc == (PKI.now + lifetime).replace(microsecond=0)
 
 
 async def test_an_identity_is_given_to_its_own_account_only(service: Service) -> None:
@@ -195,10 +145,100 @@ async def test_only_tls_13_is_spoken_and_no_client_certificate_asked_for(service
         await service.session.post(service.url, ssl=old, server_hostname=OWN.identity)
 
 
-async def test_an_address_that_is_taken_is_named() -> None:
-    service = Service()
-    async with service.running():
-        taken = Address("127.0.0.1", int(service.url.split(":")[2].partition("/")[0]))
-        with pytest.raises(OSError, match=f"^cannot listen on {taken}: Address already in use$"):
-            async with served(web.Application(), OWN.credentials, taken):
-                pass
+def request(
+    *names: x509.GeneralName,
+    common: str | None = None,
+    key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey = KEY,
+) -> bytes:
+    subject = [x509.NameAttribute(NameOID.COMMON_NAME, common)] if common is not None else []
+    builder = x509.CertificateSigningRequestBuilder(x509.Name(subject))
+    if names:
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+NAME = x509.DNSName(WEB.dns_name)
+
+
+@pytest.mark.parametrize(
+    "csr",
+    [
+        request(),
+        request(common=WEB.dns_name),
+        request(x509.DNSName(API.dns_name)),
+        request(NAME, x509.DNSName(API.dns_name)),
+        request(NAME, NAME),
+        request(NAME, common="web"),
+        request(NAME, common=API.dns_name),
+        request(NAME, x509.UniformResourceIdentifier(WEB.spiffe_uri)),
+        request(NAME, x509.RFC822Name("web@test")),
+        request(NAME, x509.IPAddress(ip_address("10.0.0.1"))),
+        request(x509.DNSName("*" + WEB.dns_name[3:])),
+        request(x509.DNSName(WEB.dns_name.upper())),
+        request(x509.DNSName(WEB.dns_name + ".")),
+        request(NAME, key=rsa.generate_private_key(65537, 2048)),
+        request(NAME, key=ec.generate_private_key(ec.SECP384R1())),
+        request(NAME)[:-60],
+        request(NAME) + request(NAME),
+        b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
+    ],
+    ids=str,
+)
+async def test_a_certificate_request_that_asks_for_anything_else_is_refused(
+    service: Service, csr: bytes
+) -> None:
+    status, answer = await service.ask(WEB, "web's", csr)
+    assert (status, answer["error"]) == (400, "bad_csr")
+    assert service.tokens.asked == []
+
+
+async def test_a_common_name_that_is_the_identity_is_taken(service: Service) -> None:
+    assert (await service.ask(WEB, "web's", request(NAME, common=WEB.dns_name)))[0] == 200
+    assert (await service.ask(WEB, "web's", request(NAME)))[0] == 200
+
+
+async def test_the_first_certificate_of_an_account_is_told_of_and_no_renewal(service: Service) -> None:
+    _, answer = await service.ask()
+    for identity, token in ((API, "api's"), (WEB, "web's"), (WEB, "web's"), (API, "api's")):
+        assert (await service.ask(identity, token))[0] == 200
+    first, second = service.told.notices
+    assert (first.account, first.reason, first.once) == (Account("test", "web", "1234"), ISSUED, True)
+    assert second.account == Account("test", "api", "1234")
+    leaf = x509.load_pem_x509_certificate(answer["chain"].encode())
+    assert leaf.fingerprint(hashes.SHA256()).hex() in first.message
+    assert WEB.dns_name in first.message
+
+
+async def test_every_refusal_is_told_to_the_account_it_concerns(service: Service) -> None:
+    await service.ask(API, "web's")
+    await service.ask(WEB, "forged, and secret")
+    await service.post(b"{")
+    web = Account("test", "web", "1234")
+    told = [(notice.account, notice.reason, notice.kind) for notice in service.told.notices]
+    assert told == [
+        (web, REFUSED, "identity_mismatch"),
+        (None, REFUSED, "token_refused"),
+        (None, REFUSED, "bad_request"),
+    ]
+    assert "secret" not in repr(service.told.notices)
+
+
+async def test_an_account_that_asks_too_often_is_told_when_to_come_again() -> None:
+    async with Service(rate=Rate(per_second=0.1, burst=2)).running() as service:
+        assert [(await service.ask())[0] for _ in range(3)] == [200, 200, 429]
+        assert service.retry_after == "10"
+        assert (await service.ask(API, "api's"))[0] == 200  # each has its own
+        service.clock += 9.9
+        assert (await service.ask())[0] == 429
+        assert service.retry_after == "1"
+        service.clock += 0.2
+        assert (await service.ask())[0] == 200
+        assert service.counted("rate_limited") == 2
+        assert service.told.notices[-1].kind == "rate_limited"
+        assert service.told.notices[-1].account == Account("test", "web", "1234")
+
+
+async def test_a_thousand_pods_of_one_account_are_served_at_once(service: Service) -> None:
+    body = json.dumps(GOOD).encode()
+    answers = await asyncio.gather(*(service.post(body) for _ in range(1000)))
+    assert {status for status, _ in answers} == {200}

@@ -6,8 +6,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
+from typer.testing import CliRunner, Result
 
+from cli import gateway, mirror, outbound
+from cli.errors import CliError
 from tests.support.pki import Paths, Pki
+from tests.support.tokens import jwt, token
 from tests.support.tunnelled import routes_toml, targets_toml
 
 HOUSE = Path(__file__).parents[2]
@@ -33,7 +38,7 @@ async def said(directory: Path, *arguments: str) -> tuple[int, str]:
         cwd=HOUSE,
         env={"PATH": "/usr/bin:/bin", "HOME": str(directory), "COLUMNS": "200"},
     )
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         _, errors = await process.communicate()
     lines = [line for line in errors.decode().splitlines() if not line.startswith("{")]
     return process.returncode or 0, "\n".join(lines)
@@ -110,3 +115,69 @@ async def test_outbound_without_any_targets(tmp_path: Path, files: Paths) -> Non
     code, errors = await said(tmp_path, "outbound", *files.flags)
     assert code == 1
     assert "--targets FILE or --mode cluster-ip" in errors
+
+
+COMMANDS = {"gateway": gateway.command, "outbound": outbound.command, "mirror": mirror.command}
+
+
+def invoked(command: str, directory: Path, files: Paths, *arguments: str) -> Result:
+    """A command with its trust anchors and what it carries, in this process."""
+    app = typer.Typer()
+    app.command()(COMMANDS[command])
+    targets = ("--targets", str(directory / "targets.toml")) if command == "outbound" else ()
+    return CliRunner().invoke(app, ["--trust-anchors", str(files.trust_anchors), *targets, *arguments])
+
+
+EITHER = "take either --certificate FILE and --key FILE, or --identity-service HOST:PORT"
+
+
+@pytest.mark.parametrize("command", ["gateway", "outbound", "mirror"])
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        ((), "it is not said where our certificate comes from"),
+        (("--certificate", "x.crt"), "--certificate is of no use without --key"),
+        (("--key", "x.key"), "--key is of no use without --certificate"),
+        (
+            ("--certificate", "x.crt", "--key", "x.key", "--identity-service", "127.0.0.1:9"),
+            "it is not clear where our certificate comes from, files or an identity service",
+        ),
+        (
+            ("--key", "x.key", "--identity-service", "127.0.0.1:9"),
+            "it is not clear where our certificate comes from, files or an identity service",
+        ),
+    ],
+)
+def test_a_certificate_has_one_origin(
+    files: Paths, tmp_path: Path, command: str, given: tuple[str, ...], why: str
+) -> None:
+    result = invoked(command, tmp_path, files, *given)
+    assert isinstance(result.exception, CliError), result.output
+    assert str(result.exception) == f"{why}: {EITHER}"
+
+
+def with_token(directory: Path, text: str | None) -> list[str]:
+    if text is not None:
+        (directory / "token").write_text(text)
+    return ["--identity-token", str(directory / "token"), "--identity-service", "127.0.0.1:9"]
+
+
+@pytest.mark.parametrize("command", ["gateway", "outbound", "mirror"])
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (None, "token: No such file or directory; a pod has it from a projected volume"),
+        ("secret", "it is not a JWT"),
+        (token("test", "web", audience="another"), "not made for audience identity.jackstay.io"),
+        (jwt({"sub": "kubernetes-admin"}), "the token is not that of a service account"),
+        (token("test", "a.b"), "service account 'a.b' has a dot in its name"),
+    ],
+    ids=["missing", "no token", "another audience", "no account", "dotted"],
+)
+def test_a_token_that_can_only_be_a_mistake_is_one_at_the_start(
+    files: Paths, tmp_path: Path, command: str, text: str | None, why: str
+) -> None:
+    result = invoked(command, tmp_path, files, *with_token(tmp_path, text))
+    assert isinstance(result.exception, CliError), result.output
+    assert why in str(result.exception)
+    assert "secret" not in str(result.exception)

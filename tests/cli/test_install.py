@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 import yaml
 
+from certs.authority import Authority, make_issuer
+from cli.app import COMMANDS, load
 from cli.errors import CliError
 from cli.install.everything import manifests, missing_secrets
 from cli.install.wanted import ServiceType, Shown, Wanted
-from tests.support.pki import Issued, Pki
+from cli.options import IDENTITY_TOKEN
+from tests.support.pki import DAY, Issued, Pki
 
 HOUSE = Path(__file__).parents[2]
 PKI = Pki.make("east.jackstay")
@@ -31,6 +34,8 @@ WANTED = Wanted(
     trust_domain="east.jackstay",
     gateway_tls=shown(PKI.leaf(GATEWAY)),
     mirror_tls=shown(PKI.leaf(MIRROR)),
+    identity_service=True,
+    issuer=Shown(certificate=PKI.issuer.pem, key=PKI.issuer.key_pem),
 )
 
 
@@ -129,6 +134,14 @@ def test_nobody_may_do_more_than_is_listed() -> None:
         ("", "nodes", "watch", ""),
     ]
     assert ("Role", "jackstay-gateway") not in rules
+    assert rules["ClusterRole", "jackstay-identity"] == [
+        ("authentication.k8s.io", "tokenreviews", "create", ""),
+        ("", "events", "create", ""),
+        ("", "events", "patch", ""),
+    ]
+    assert rules["Role", "jackstay-identity"] == [
+        ("", "secrets", verb, "jackstay-identity-issuer") for verb in ("get", "list", "watch")
+    ]
     assert rules["Role", "jackstay-remote-access"] == [
         ("", "serviceaccounts/token", "create", "jackstay-remote-access")
     ]
@@ -169,15 +182,113 @@ def test_leaves_and_anchors_are_where_the_processes_look() -> None:
     assert made["ConfigMap", "jackstay-trust-bundle"]["data"]["ca-bundle.crt"] == PKI.anchors_pem.decode()
 
 
+def test_the_identity_service_reads_its_issuer_by_the_api_and_has_no_key_in_its_pod() -> None:
+    made = printed()
+    secret = made["Secret", "jackstay-identity-issuer"]
+    assert secret["type"] == "kubernetes.io/tls"
+    assert base64.b64decode(secret["data"]["tls.key"]) == PKI.issuer.key_pem
+    spec = made["Deployment", "jackstay-identity"]["spec"]
+    pod = spec["template"]["spec"]
+    (container,) = pod["containers"]
+    assert spec["replicas"] == 2
+    assert [volume["name"] for volume in pod["volumes"]] == ["trust"]
+    assert container["args"][:3] == ["identity", "--listen", ":8080"]
+    assert "--certificate" not in container["args"]
+    (port,) = made["Service", "jackstay-identity"]["spec"]["ports"]
+    assert (port["port"], port["targetPort"]) == (8080, "identity")
+    assert made["Service", "jackstay-identity"]["spec"]["type"] == "ClusterIP"
+
+
+def test_without_an_issuer_there_is_no_identity_service() -> None:
+    names = {name for _, name in printed(replace(WANTED, identity_service=False, issuer=None))}
+    assert not [name for name in names if "identity" in name]
+    (line,) = missing_secrets(replace(WANTED, issuer=None))
+    assert line.startswith("kubectl -n jackstay create secret tls jackstay-identity-issuer --cert")
+
+
+@pytest.mark.parametrize(
+    ("issuer", "sentence"),
+    [
+        (Pki.make("east.jackstay").issuer, "peers would refuse what it signs"),
+        (Pki.make("west.jackstay", constrained=True).issuer, "bound to west.jackstay"),
+        (make_issuer("old", PKI.root, now=PKI.now - DAY / 2, lifetime=DAY / 4), "not valid now"),
+        (make_issuer("later", PKI.root, now=PKI.now + DAY), "not valid now"),
+    ],
+    ids=["other anchors", "another trust domain", "expired", "not yet valid"],
+)
+def test_an_issuer_that_could_not_be_used_is_refused_here(issuer: Authority, sentence: str) -> None:
+    with pytest.raises(CliError, match=f"--issuer-certificate and --issuer-key: .*{sentence}"):
+        replace(WANTED, issuer=Shown(certificate=issuer.pem, key=issuer.key_pem)).check(PKI.now)
+
+
 def test_leaves_that_are_not_given_are_asked_for_by_name() -> None:
-    (line,) = missing_secrets(replace(WANTED, mirror_tls=None))
+    from_files = replace(WANTED, identity_service=False, issuer=None, mirror_tls=None)
+    (line,) = missing_secrets(from_files)
     command, _, identity = line.partition("    # of ")
     assert command == (
         "kubectl -n jackstay create secret tls jackstay-mirror-tls "
         "--cert jackstay-mirror.crt --key jackstay-mirror.key"
     )
     assert identity == "jackstay-mirror.jackstay.serviceaccount.identity.jackstay.east.jackstay"
-    assert list(missing_secrets(replace(WANTED, mirror_tls=None, mirror=False))) == []
+    assert list(missing_secrets(replace(from_files, mirror=False))) == []
+
+
+ISSUED = replace(WANTED, gateway_tls=None, mirror_tls=None)
+
+
+def test_parts_that_are_issued_a_certificate_have_a_token_for_it_and_no_secret() -> None:
+    made = printed(ISSUED)
+    assert [name for kind, name in made if kind == "Secret"] == ["jackstay-identity-issuer"]
+    assert list(missing_secrets(ISSUED)) == []
+    for pod in pods(ISSUED):
+        (container,) = pod["containers"]
+        if container["name"] == "identity":
+            continue
+        arguments = container["args"]
+        assert not {"--certificate", "--key"} & set(arguments)
+        service = arguments[arguments.index("--identity-service") + 1]
+        assert service == "jackstay-identity.jackstay.svc:8080"
+        assert arguments[arguments.index("--trust-domain") + 1] == "east.jackstay"
+        assert arguments[arguments.index("--trust-anchors") + 1] == "/var/run/jackstay/trust/ca-bundle.crt"
+        (token,) = [volume for volume in pod["volumes"] if "projected" in volume]
+        assert token["projected"]["sources"] == [
+            {
+                "serviceAccountToken": {
+                    "audience": "identity.jackstay.io",
+                    "expirationSeconds": 3600,
+                    "path": "token",
+                }
+            }
+        ]
+        (mount,) = [mount for mount in container["volumeMounts"] if mount["name"] == token["name"]]
+        # Where the processes look without being told.
+        assert f"{mount['mountPath']}/token" == str(IDENTITY_TOKEN)
+        assert not [volume for volume in pod["volumes"] if "secret" in volume]
+
+
+def test_a_part_whose_leaf_is_given_shows_it_beside_one_that_is_issued() -> None:
+    made = printed(replace(ISSUED, gateway_tls=WANTED.gateway_tls))
+    assert ("Secret", "jackstay-gateway-tls") in made
+    gateway, mirror = (
+        made["Deployment", name]["spec"]["template"]["spec"]["containers"][0]["args"]
+        for name in ("jackstay-gateway", "jackstay-mirror")
+    )
+    assert "--certificate" in gateway
+    assert "--identity-service" not in gateway
+    assert "--certificate" not in mirror
+    assert "--identity-service" in mirror
+
+
+def test_the_arguments_of_a_part_are_taken_by_its_command() -> None:
+    for wanted in (WANTED, ISSUED):
+        for pod in pods(wanted):
+            name, *arguments = pod["containers"][0]["args"]
+            known = {
+                option
+                for parameter in load(next(entry for entry in COMMANDS if entry.name == name)).params
+                for option in parameter.opts
+            }
+            assert {argument for argument in arguments if argument.startswith("--")} <= known
 
 
 @pytest.mark.parametrize(
@@ -219,6 +330,20 @@ def test_the_command_prints_yaml_and_says_what_is_missing(tmp_path: Path) -> Non
     assert kinds.count("Deployment") == 2
     assert "create secret tls jackstay-mirror-tls" in done.stderr
     assert "jackstay-gateway-tls" not in done.stderr
+
+
+def test_the_command_prints_the_identity_service_with_its_issuer(tmp_path: Path) -> None:
+    files = PKI.leaf(GATEWAY).write(tmp_path, "gateway")
+    (tmp_path / "issuer.crt").write_bytes(PKI.issuer.pem)
+    (tmp_path / "issuer.key").write_bytes(PKI.issuer.key_pem)
+    options = ("--trust-domain", "east.jackstay", "--trust-anchors", str(files.trust_anchors))
+    issuer = ("--issuer-certificate", str(tmp_path / "issuer.crt"))
+    done = jackstay("install", *options, *issuer, "--issuer-key", str(tmp_path / "issuer.key"))
+    assert done.returncode == 0
+    names = [made["metadata"]["name"] for made in yaml.safe_load_all(done.stdout)]
+    assert names.count("jackstay-identity") == 7
+    alone = jackstay("install", *options, *issuer)
+    assert (alone.returncode, "go together" in alone.stderr) == (1, True)
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ async def test_a_file_that_is_missing_is_named(tmp_path: Path, missing: str) -> 
     assert missing in str(result.exception)
 
 
-def test_without_a_certificate_it_says_which_option_is_missing() -> None:
+def test_without_trust_anchors_it_says_which_option_is_missing() -> None:
     result = CliRunner().invoke(APP, [])
     assert result.exit_code == 2
-    assert "--certificate" in result.output
+    assert "--trust-anchors" in result.output

@@ -52,7 +52,7 @@ async def defined(cluster: Cluster) -> None:
     for kind, definition in ((LINK, link_definition()), (TRAFFIC_SPLIT, traffic_split_definition())):
         with suppress(AlreadyExists):
             await cluster.create(CUSTOM_RESOURCE_DEFINITION, definition)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await is_served(cluster, kind):  # noqa: ASYNC110 - no event tells of it
                 await asyncio.sleep(0.05)
 

@@ -34,7 +34,7 @@ class Watching:
         )
 
     async def until(self, holds: Callable[[dict[Key, Json]], bool]) -> dict[Key, Json]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while self.informer.snapshot is None or not holds(dict(self.informer.snapshot.items)):
                 await self._news.wait()
                 self._news.clear()
@@ -86,7 +86,7 @@ async def test_what_no_longer_matches_leaves_the_watch(cluster: Cluster, namespa
 
 async def test_a_watch_ends_when_it_was_asked_to_end(cluster: Cluster, namespace: str) -> None:
     listing = await cluster.list(SECRET, namespace=namespace)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async with cluster.watch(
             SECRET,
             namespace=namespace,
@@ -105,7 +105,7 @@ async def test_a_watch_from_an_old_version_tells_what_has_been_since(
     await cluster.patch(SECRET, namespace, "a", {"metadata": {"labels": {"x": "y"}}})
     await cluster.delete(SECRET, namespace, "a")
     said = b""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async with cluster.watch(
             SECRET, namespace=namespace, resource_version=listing.resource_version, seconds=1, silence=10
         ) as chunks:

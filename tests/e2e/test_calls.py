@@ -10,7 +10,7 @@ from tests.e2e.site import Failed, eventually
 
 KNOCK = (Path(__file__).parent / "knock.py").read_text()
 GREETING = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
-TLS = "/etc/jackstay/tls"
+ANCHORS = "/etc/jackstay/trust/ca-bundle.crt"
 
 
 def test_a_second_apply_changes_nothing(two: Two, installed: dict[str, str]) -> None:
@@ -23,7 +23,7 @@ def test_a_second_apply_changes_nothing(two: Two, installed: dict[str, str]) -> 
 def test_pods_run_as_nobody_and_restart_never(two: Two, installed: dict[str, str]) -> None:
     for site in (two.west, two.east):
         pods = json.loads(site.kubectl("-n", "jackstay", "get", "pods", "-o", "json"))["items"]
-        assert len(pods) == 3
+        assert len(pods) == 5  # two gateways, two of the identity service, a mirror
         for pod in pods:
             (status,) = pod["status"]["containerStatuses"]
             assert (status["ready"], status["restartCount"]) == (True, 0)
@@ -42,6 +42,10 @@ def test_pods_run_as_nobody_and_restart_never(two: Two, installed: dict[str, str
         ("jackstay-mirror", ("list", "secrets", "-A")),
         ("jackstay-mirror", ("delete", "secrets", "-n", "jackstay")),
         ("jackstay-mirror", ("create", "namespaces")),
+        ("jackstay-identity", ("list", "secrets", "-n", "jackstay")),
+        ("jackstay-identity", ("get", "secret/jackstay-gateway-tls", "-n", "jackstay")),
+        ("jackstay-identity", ("get", "secret/jackstay-identity-issuer", "-n", "test")),
+        ("jackstay-identity", ("create", "serviceaccounts", "--subresource=token", "-n", "jackstay")),
         ("jackstay-remote-access", ("list", "secrets", "-A")),
         ("jackstay-remote-access", ("create", "services", "-A")),
         (
@@ -98,13 +102,14 @@ def test_both_ends_log_the_call_under_one_id(two: Two, client: str) -> None:
 
 def test_a_pod_without_a_certificate_is_refused(two: Two, client: str, exported: str) -> None:
     host, _, port = exported.partition(":")
-    anchors, shown = f"{TLS}/ca.crt", (f"{TLS}/tls.crt", f"{TLS}/tls.key")
+    files = two.leaf(two.west, two.west.identity("web", "test"), "web")
 
-    def knock(*files: str) -> str:
-        return two.west.python(client, "test", KNOCK, host, port, *files, container="outbound").strip()
+    def knock(*shown: str) -> str:
+        said = two.west.python(client, "test", KNOCK, host, port, ANCHORS, *shown, container="outbound")
+        return said.strip()
 
-    assert knock(anchors) == "alert TLSV13_ALERT_CERTIFICATE_REQUIRED"
-    assert knock(anchors, *shown) == "let in"
+    assert knock() == "alert TLSV13_ALERT_CERTIFICATE_REQUIRED"
+    assert knock("".join(Path(file).read_text() for file in files)) == "let in"
 
 
 def test_plain_http_to_the_mirror_is_refused(two: Two, client: str) -> None:

@@ -23,6 +23,6 @@ async def test_calls_go_on_while_a_backend_is_away_and_it_gets_some_when_it_is_b
             assert ejected["endpoint"] == f"{host}:{port}"
             assert one.connections == CALLS
             held.close()
-            async with backend(echo, port=port), asyncio.timeout(30):
+            async with backend(echo, port=port), asyncio.timeout(60):
                 while not way.gateway.events("endpoint.returned"):
                     await way.echoes(b"either answers")

@@ -58,7 +58,7 @@ async def test_openssl_reaches_a_service_that_it_names_by_sni(
         assert process.stdin is not None
         assert process.stdout is not None
         try:
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 process.stdin.write(b"hello from afar")
                 heard = await process.stdout.read(100)
         finally:

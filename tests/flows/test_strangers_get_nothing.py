@@ -27,7 +27,7 @@ async def s_client(way: Way, *flags: str, alpn: str = "jackstay/1") -> str:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         output, _ = await process.communicate()
     return output.decode(errors="replace")
 

@@ -192,7 +192,7 @@ ALERTS = [
 
 @pytest.mark.parametrize(("record", "alert"), ALERTS)
 async def test_the_gateway_says_why_and_spends_no_cryptography(record: bytes, alert: int) -> None:
-    async with asyncio.timeout(20), open_gateway(PKI) as address:
+    async with asyncio.timeout(60), open_gateway(PKI) as address:
         reader, writer = await asyncio.open_connection(address.host, address.port)
         writer.write(record)
         assert await reader.read() == bytes((21, 3, 3, 0, 2, 2, alert))

@@ -8,7 +8,7 @@ import fcntl
 import socket
 import sys
 import termios
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -23,12 +23,6 @@ QUESTION = bytes(range(256)) * 1200
 ANSWER = bytes(reversed(range(256))) * 900
 MORE = b"and one thing more"
 RAW = (LINKERD, SNI)
-
-
-@pytest.fixture(autouse=True)
-async def _patience() -> AsyncIterator[None]:
-    async with asyncio.timeout(30):
-        yield
 
 
 async def fin(peer: TlsPeer) -> None:

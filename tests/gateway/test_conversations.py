@@ -29,12 +29,6 @@ async def until(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0)
 
 
-@pytest.fixture(autouse=True)
-async def _patience() -> AsyncIterator[None]:
-    async with asyncio.timeout(20):
-        yield
-
-
 def opening() -> Opening:
     return Opening("podinfo.test.svc.cluster.local", 9898, secrets.token_hex(16))
 

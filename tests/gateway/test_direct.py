@@ -59,7 +59,7 @@ async def pair() -> AsyncIterator[tuple[TlsPeer, Direct, Told]]:
     wire = Wire(ours, SOMEWHERE)
     peer = TlsPeer(theirs, context(PKI, CLIENT), PKI.identity(GATEWAY).dns_name)
     generation = PKI.generation(GATEWAY)
-    async with asyncio.timeout(20), Lingering() as lingering:
+    async with asyncio.timeout(60), Lingering() as lingering:
         secured, _ = await asyncio.gather(
             handshake.accept(wire, lambda: generation, None), peer.shake_hands()
         )

@@ -63,7 +63,7 @@ async def server(generation: Callable[[], Generation] = lambda: THEIRS) -> Async
     with Counted() as threads:
         accepting = asyncio.create_task(handshake.accept(theirs, generation, threads))
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 yield ours, Server(theirs, threads, accepting)
         finally:
             accepting.cancel()

@@ -47,7 +47,7 @@ async def test_who_finds_no_descriptor_waits_and_is_served_and_one_line_says_so(
             failed=lambda: None,
         ) as listener:
             with socket.create_connection((listener.address.host, listener.address.port)) as peer:
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     assert (await served).port == peer.getsockname()[1]
     assert starving.left == 0
     assert [line["event"] for line in logged] == ["listener.resting"]

@@ -82,6 +82,7 @@ def test_the_page_has_these_counters_and_no_label_that_a_stranger_could_fill() -
     metrics.stream_ready(0.1)
     metrics.tunnel_opened()
     metrics.reloaded("routes", taken=True)
+    metrics.certificate(Pki.make().generation("web.test"))
     page = Page(registry)
     wanted = {
         *("tcp_open_total", "tcp_open_connections", "tcp_close_total"),
@@ -89,12 +90,14 @@ def test_the_page_has_these_counters_and_no_label_that_a_stranger_could_fill() -
         *("jackstay_refused_total", "jackstay_handshakes_total", "jackstay_tunnels"),
         *("jackstay_tunnels_opened_total", "jackstay_reloads_total"),
         *("jackstay_handshake_seconds_count", "jackstay_stream_ready_seconds_count"),
-        *("identity_cert_expiration_timestamp_seconds", "jackstay_build_info", "process_cpu_seconds_total"),
+        *("identity_cert_expiration_timestamp_seconds", "identity_cert_refresh_timestamp_seconds"),
+        *("identity_cert_refreshes_total", "jackstay_build_info", "process_cpu_seconds_total"),
         *("jackstay_loop_lag_seconds_count", "jackstay_tunnels_idle", "jackstay_tunnels_reused_total"),
         *("jackstay_ejections_total", "jackstay_ejected_endpoints", "jackstay_refused_backends"),
     }
     assert wanted <= page.names
-    labels = {label for sample in page.samples for label in sample.labels}
+    own = {"identity", "anchor", "sha256"}  # of our certificate and our trust anchors
+    labels = {label for sample in page.samples for label in sample.labels} - own
     assert labels <= {"direction", "peer", "tls", "errno", "reason", "result", "what", "le", "version"}
 
 

@@ -21,12 +21,6 @@ PKI = Pki.make()
 COLD = PoolSettings(warm=0)
 
 
-@pytest.fixture(autouse=True)
-async def _patience() -> AsyncIterator[None]:
-    async with asyncio.timeout(20):
-        yield
-
-
 class Gateway:
     """Makes tunnels, each to a server's end of its own in this process."""
 

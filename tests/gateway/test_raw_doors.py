@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
 from contextlib import closing
 
 import pytest
@@ -29,12 +28,6 @@ from tests.support.tls_peer import LINKERD, PREFACE, TlsPeer, context, linkerd_h
 
 HEADER = linkerd_header(SERVICE, PORT)
 PAYLOAD = b"said at once"
-
-
-@pytest.fixture(autouse=True)
-async def _patience() -> AsyncIterator[None]:
-    async with asyncio.timeout(60):
-        yield
 
 
 def framed(message: bytes) -> bytes:

@@ -19,12 +19,6 @@ WARM = 2
 RUNNING = 3
 
 
-@pytest.fixture(autouse=True)
-async def _patience() -> AsyncIterator[None]:
-    async with asyncio.timeout(30):
-        yield
-
-
 @asynccontextmanager
 async def rotating(spread: float = 0.2) -> AsyncIterator[BothEnds]:
     pool = PoolSettings(warm=WARM, rotation_spread=spread)

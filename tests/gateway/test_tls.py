@@ -195,7 +195,7 @@ async def shaken(
     ours, theirs = await wires()
     with HandshakeThreads(2) as threads:
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 return await asyncio.gather(
                     handshake.connect(ours, lambda: client, identity, threads),
                     handshake.accept(theirs, lambda: server, threads),

@@ -23,12 +23,6 @@ QUESTION = bytes(range(256)) * 1200
 ANSWER = bytes(reversed(range(256))) * 900
 
 
-@pytest.fixture(autouse=True)
-async def _patience() -> AsyncIterator[None]:
-    async with asyncio.timeout(30):
-        yield
-
-
 @asynccontextmanager
 async def calling(*gateways: LinkerdGateway) -> AsyncIterator[Caller]:
     """An outbound proxy that knows *gateways*."""

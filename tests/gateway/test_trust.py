@@ -31,12 +31,6 @@ End = Literal["gateway", "client"]
 ENDS: tuple[End, ...] = ("gateway", "client")
 
 
-@pytest.fixture(autouse=True)
-async def _patience() -> AsyncIterator[None]:
-    async with asyncio.timeout(30):
-        yield
-
-
 @dataclass(slots=True)
 class Clock:
     """The time of day that an end believes, and how often it has looked."""

@@ -45,7 +45,7 @@ class Followed:
         )
 
     async def next(self) -> set[str]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return set(await self._seen.get() or ())
 
 

@@ -34,7 +34,7 @@ class Told:
         self._news.set()
 
     async def until(self, enough: Callable[[Liveness], bool]) -> Liveness:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not (self.beliefs and enough(self.beliefs[-1])):
                 self._news.clear()
                 await self._news.wait()

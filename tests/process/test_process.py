@@ -45,7 +45,7 @@ async def start(after: str, *before: str) -> asyncio.subprocess.Process:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_a_signal_asks_and_the_process_ends_in_its_own_time(number: signal.Signals) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         # Whoever runs the tests under nohup hands "SIGHUP is ignored" down to all their children.
         process = await start("pass", "env", "--default-signal=HUP")
         process.send_signal(number)
@@ -53,7 +53,7 @@ async def test_a_signal_asks_and_the_process_ends_in_its_own_time(number: signal
 
 
 async def test_nohup_is_honoured() -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         process = await start("pass", "nohup")
         process.send_signal(signal.SIGHUP)
         process.send_signal(signal.SIGTERM)
@@ -61,7 +61,7 @@ async def test_nohup_is_honoured() -> None:
 
 
 async def test_a_second_signal_ends_it_at_once() -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         process = await start("await asyncio.Event().wait()")
         assert process.stderr is not None
         process.send_signal(signal.SIGTERM)

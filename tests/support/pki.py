@@ -12,9 +12,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Self
 
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from certs.authority import Authority, chain_pem, make_issuer, make_leaf, make_root
+from certs.authority import Authority, chain_pem, make_issuer, make_leaf, make_root, sign_leaf
 from certs.credentials import Credentials, key_pem
 from certs.generation import Generation
 from certs.identity import Identity
@@ -115,6 +116,19 @@ class Pki:
         identity = self.identity(name)
         chain, key = make_leaf(identity, self.issuer, now=at or self.now, lifetime=lifetime)
         return Issued(chain_pem(*chain), key_pem(key), identity.dns_name, self.anchors_pem)
+
+    def signed(
+        self,
+        name: str,
+        key: CertificatePublicKeyTypes,
+        *,
+        lifetime: timedelta = DAY,
+        at: datetime | None = None,
+    ) -> bytes:
+        """The chain, PEM, of a new leaf for *name* and somebody's *key*."""
+        return chain_pem(
+            *sign_leaf(self.identity(name), key, self.issuer, now=at or self.now, lifetime=lifetime)
+        )
 
     def generation(
         self,

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from certs import anchors
-from cli.install.parts import TRUST_BUNDLE
+from cli.install.parts import ISSUER_SECRET, TRUST_BUNDLE
 from cli.install.rights import Account, Right
 from cli.rotation.reading import look
-from cli.rotation.seen import ISSUER_NAME, Seen
+from cli.rotation.seen import Seen
 from cli.rotation.verdict import needing, status
 from cluster.client import Cluster
 from cluster.kinds import CONFIG_MAP, NAMESPACE, POD, SECRET, Kind
@@ -27,7 +27,7 @@ READER = Account(
     "jackstay-rotation",
     everywhere=(
         Right(CONFIG_MAP, ("list",), names=(TRUST_BUNDLE,)),
-        Right(SECRET, ("list",), names=(ISSUER_NAME,)),
+        Right(SECRET, ("list",), names=(ISSUER_SECRET,)),
         Right(POD, ("list",)),
         Right(POD, ("get",), subresource="proxy"),
     ),
@@ -61,7 +61,7 @@ async def administrator(real: RealApi) -> AsyncIterator[Cluster]:
             admin, CONFIG_MAP, TRUST_BUNDLE, "jackstay", data={"ca-bundle.crt": PKI.bundle.pem.decode()}
         )
         data = {"tls.crt": PKI.issuer.pem.decode(), "tls.key": PKI.issuer.key_pem.decode()}
-        await make(admin, SECRET, ISSUER_NAME, "jackstay", type="kubernetes.io/tls", stringData=data)
+        await make(admin, SECRET, ISSUER_SECRET, "jackstay", type="kubernetes.io/tls", stringData=data)
         port = {"name": "admin", "containerPort": server.address.port}
         spec = {
             "containers": [{"name": "gateway", "image": "jackstay", "ports": [port]}],

@@ -246,7 +246,7 @@ async def test_get_with_watch_shows_each_change(kubectl: Kubectl) -> None:
     try:
         await kubectl("apply", "-f", "-", stdin=SERVICE)
         await kubectl("label", "svc", "web", "a=b")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             lines = [(await process.stdout.readline()).decode().split() for _ in range(3)]
     finally:
         process.terminate()
@@ -269,13 +269,13 @@ async def test_delete_waits_for_finalizers(kubectl: Kubectl) -> None:
     await kubectl("apply", "-f", "-", stdin=held)
     process = await kubectl.start("delete", "link", "east", "--wait")
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert b"deleted" in await process.stdout.readline()
     assert process.returncode is None
     assert (await kubectl.read("link", "east"))["metadata"]["deletionTimestamp"]
     release = '[{"op": "remove", "path": "/metadata/finalizers"}]'
     await kubectl("patch", "link", "east", "--type=json", "-p", release)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await process.communicate()
         assert await process.wait() == 0
     assert "NotFound" in await kubectl.refused("get", "link", "east")

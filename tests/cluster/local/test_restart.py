@@ -56,7 +56,7 @@ async def running(tmp_path: Path) -> AsyncIterator[tuple[asyncio.subprocess.Proc
     process = await start(tmp_path)
     try:
         assert process.stderr is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             ready = json.loads(await process.stderr.readline())
         assert ready["event"] == "local_cluster.ready"
         access = kubeconfig.local(tmp_path / "kubeconfig", "east")
@@ -96,7 +96,7 @@ async def test_sigterm_ends_it_cleanly(tmp_path: Path) -> None:
     async with running(tmp_path) as (server, access):
         assert stat.S_IMODE((tmp_path / "kubeconfig").stat().st_mode) == 0o600
         server.terminate()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             assert await server.wait() == 0
         async with Cluster(access) as client:
             with pytest.raises(Unreachable):
@@ -131,7 +131,7 @@ async def test_a_watch_goes_on_from_the_last_version_and_older_ones_get_410(tmp_
         old = (await api.ask("GET", MAPS)).body["metadata"]["resourceVersion"]
         await api.ask("POST", MAPS, config_map("a"))
         last = (await api.ask("GET", MAPS)).body["metadata"]["resourceVersion"]
-    async with local_cluster(data=tmp_path / "data") as cluster, HttpApi(cluster) as api, asyncio.timeout(10):
+    async with local_cluster(data=tmp_path / "data") as cluster, HttpApi(cluster) as api, asyncio.timeout(60):
         await api.ask("POST", MAPS, config_map("b"))
         async with api.watch(f"{MAPS}?watch=1&resourceVersion={last}") as events:
             event = await anext(events)

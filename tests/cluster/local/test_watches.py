@@ -18,7 +18,7 @@ Events = AsyncIterator[dict[str, Any]]
 
 async def take(events: Events, count: int) -> list[tuple[str, str]]:
     """The types and names of the next *count* events."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         found = [await anext(events) for _ in range(count)]
     return [(event["type"], event["object"]["metadata"].get("name", "")) for event in found]
 
@@ -52,7 +52,7 @@ async def test_a_deleted_object_is_told_with_the_version_of_its_end(api: HttpApi
     made = await make(api, "a")
     async with api.watch(f"{MAPS}?watch=1&resourceVersion={made}") as events:
         await api.ask("DELETE", f"{MAPS}/a")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             event = await anext(events)
     assert int(event["object"]["metadata"]["resourceVersion"]) > int(made)
     assert event["object"]["metadata"]["resourceVersion"] == await version(api)
@@ -73,7 +73,7 @@ async def test_the_end_of_what_is_there_is_marked_for_who_asks(api: HttpApi) -> 
     query = "sendInitialEvents=true&resourceVersionMatch=NotOlderThan&allowWatchBookmarks=true"
     async with api.watch(f"{MAPS}?watch=1&{query}") as events:
         assert await take(events, 1) == [("ADDED", "a")]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             bookmark = await anext(events)
     assert bookmark["type"] == "BOOKMARK"
     assert bookmark["object"]["metadata"]["annotations"] == {INITIAL_EVENTS_END: "true"}
@@ -101,7 +101,7 @@ async def test_one_object_is_watched_by_its_name(api: HttpApi) -> None:
 async def test_a_watch_ends_in_time_with_a_bookmark(api: HttpApi) -> None:
     start = await version(api)
     query = f"watch=1&resourceVersion={start}&timeoutSeconds=1&allowWatchBookmarks=true"
-    async with asyncio.timeout(10), api.watch(f"{MAPS}?{query}") as events:
+    async with asyncio.timeout(60), api.watch(f"{MAPS}?{query}") as events:
         assert [event["type"] async for event in events] == ["BOOKMARK"]
 
 
@@ -111,7 +111,7 @@ async def test_bookmarks_carry_the_version_of_other_kinds_too() -> None:
         async with api.watch(f"{MAPS}?watch=1&resourceVersion={start}&allowWatchBookmarks=1") as events:
             made = await api.ask("POST", "/api/v1/namespaces/default/secrets", {"metadata": {"name": "s"}})
             wanted = made.body["metadata"]["resourceVersion"]
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 async for event in events:
                     assert event["type"] == "BOOKMARK"
                     if event["object"]["metadata"]["resourceVersion"] == wanted:
@@ -124,7 +124,7 @@ async def test_a_version_that_is_no_longer_kept_is_gone() -> None:
         for name in "abc":
             await make(api, name)
         for old in (start, "1", "99999"):
-            async with asyncio.timeout(10), api.watch(f"{MAPS}?watch=1&resourceVersion={old}") as events:
+            async with asyncio.timeout(60), api.watch(f"{MAPS}?watch=1&resourceVersion={old}") as events:
                 found = [event async for event in events]
             assert [event["type"] for event in found] == ["ERROR"]
             assert found[0]["object"]["code"] == 410
@@ -134,7 +134,7 @@ async def test_a_version_that_is_no_longer_kept_is_gone() -> None:
 async def test_events_may_be_tables(api: HttpApi) -> None:
     async with api.watch(f"{MAPS}?watch=1", Accept=TABLE) as events:
         await make(api, "a")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             event = await anext(events)
     assert (event["type"], event["object"]["kind"]) == ("ADDED", "Table")
     assert event["object"]["rows"][0]["cells"][0] == "a"
