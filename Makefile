@@ -29,6 +29,10 @@ bench: $(VENV)/.made ## the benchmarks, beside HAProxy and nginx; several minute
 bench-quick: $(VENV)/.made ## the same with small loads, under three minutes
 	$(BIN)/python -m benchmarks quick
 
+bench-rotation: $(VENV)/.made ## leaf, issuer and trust anchor replaced under load; handshakes by kind of key
+	$(BIN)/python -m benchmarks rotation
+	$(BIN)/python -m benchmarks keys
+
 lint: $(VENV)/.made ## format, lint, types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
@@ -52,4 +56,4 @@ pins: $(VENV)/.made ## resolve the dependencies anew (needs uv: pip install uv)
 
 check: lint test ## lint and test
 
-.PHONY: help venv demo test e2e bench bench-quick lint format check wheels pins
+.PHONY: help venv demo test e2e bench bench-quick bench-rotation lint format check wheels pins

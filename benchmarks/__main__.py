@@ -4,6 +4,8 @@
     python -m benchmarks quick [--only WORD] [--results DIRECTORY]
     python -m benchmarks plot [JSON...]
     python -m benchmarks profile [--only WORD]
+    python -m benchmarks rotation [--seconds N] [--spread N]
+    python -m benchmarks keys [--handshakes N]
     python -m benchmarks renewal [--proxies N] [--results DIRECTORY]
     python -m benchmarks identity [--seconds N] [--kubeconfig FILE] [--results DIRECTORY]
 """
@@ -14,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import identity, renewal
+from benchmarks import identity, keys, renewal, rotation
 from benchmarks.direct import DIRECT
 from benchmarks.held import bounded, descriptors
 from benchmarks.machine import described
@@ -45,6 +47,10 @@ def main(arguments: Sequence[str]) -> int:
         return identity.run(given.seconds, given.results, given.kubeconfig)
     if given.command == "profile":
         return 0 if profile(chosen(given.only, full=True), FULL) else 1
+    if given.command == "rotation":
+        return rotation.run(given.results, seconds=given.seconds, spread=given.spread)
+    if given.command == "keys":
+        return keys.run(given.results, handshakes=given.handshakes, newcomers=given.newcomers)
     if given.command == "renewal":
         return renewal.measure(given.proxies, given.results)
     return _measure(given.command, given.only, given.results)
@@ -76,21 +82,35 @@ def _parser() -> argparse.ArgumentParser:
     for size, words in (("quick", "under 3 minutes"), ("full", "more rounds, larger loads, more rows")):
         one = commands.add_parser(size, help=words)
         one.add_argument("--only", default="", metavar="WORD", help="only scenarios whose name contains it")
-        one.add_argument("--results", type=Path, default=RESULTS, metavar="DIRECTORY", help="where to write")
+        _results(one)
     pictures = commands.add_parser("plot", help="pictures of what was measured before")
     pictures.add_argument(
         "json", type=Path, nargs="*", help="of which runs; else of all in benchmarks/results"
     )
     shares = commands.add_parser("profile", help="where our gateway's end spends its time, by perf")
     shares.add_argument("--only", default="", metavar="WORD", help="only scenarios whose name contains it")
+    replaced = commands.add_parser("rotation", help="leaf, issuer and trust anchor replaced under load")
+    replaced.add_argument("--seconds", type=float, default=5.0, help="of load before and after")
+    replaced.add_argument(
+        "--spread", type=float, default=10.0, help="seconds over which tunnels are replaced"
+    )
+    _results(replaced)
+    kinds = commands.add_parser("keys", help="handshakes by kind of key and length of chain")
+    kinds.add_argument("--handshakes", type=int, default=500, help="of each, by a client that is known")
+    kinds.add_argument("--newcomers", type=int, default=200, help="of each, by clients that are not")
+    _results(kinds)
     renewing = commands.add_parser("renewal", help="certificates of many proxies, renewed at once")
     renewing.add_argument("--proxies", type=int, default=1000, metavar="N", help="how many")
-    renewing.add_argument("--results", type=Path, default=RESULTS, metavar="DIRECTORY", help="where to write")
+    _results(renewing)
     issuing = commands.add_parser("identity", help="the identity service, four ways")
     issuing.add_argument("--seconds", type=float, default=5.0, metavar="N", help="for each way")
     issuing.add_argument("--kubeconfig", type=Path, metavar="FILE", help="a cluster to review tokens")
-    issuing.add_argument("--results", type=Path, default=RESULTS, metavar="DIRECTORY", help="where to write")
+    _results(issuing)
     return parser
+
+
+def _results(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--results", type=Path, default=RESULTS, metavar="DIRECTORY", help="where to write")
 
 
 def _name_missing(missing: Sequence[Contender], tools: Sequence[Tool]) -> None:

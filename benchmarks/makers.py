@@ -14,7 +14,7 @@ from benchmarks.programs import located
 from benchmarks.samples import Meter, Sample, Sizes, sample
 from benchmarks.site import Place, Site, Way, address
 
-_REPORT = """
+REPORT = """
 done = function(summary, latency, requests)
   local e = summary.errors
   io.write(string.format("\\n{\\"requests\\": %d, \\"microseconds\\": %d, \\"wrong\\": %d}\\n",
@@ -66,7 +66,7 @@ def wrk_closed(way: Way, site: Site, sizes: Sizes) -> Sample:
 
 
 def _wrk(name: str, way: Way, site: Site, sizes: Sizes, *, close: bool) -> Sample:
-    script = str(site.file("wrk.lua", _REPORT))
+    script = str(site.file("wrk.lua", REPORT))
     argv = wrk_argv(way.entrance, sizes.makers_seconds, sizes.open_connections, script, close=close)
     with Meter(way) as meter:
         said = subprocess.run(

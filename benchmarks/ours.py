@@ -8,6 +8,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from benchmarks.delay import far
@@ -55,13 +56,14 @@ def unwrap() -> Unwrap:
 
 
 @contextmanager
-def both_ends(site: Site) -> Iterator[Way]:
+def both_ends(site: Site, *flags: str) -> Iterator[Way]:
+    """Both take *flags*."""
     gateway, entrance = site.place(), site.place()
     gateway_admin, client_admin = site.place(), site.place()
     routes = site.file(
         "routes.toml", ROUTES.format(service=SERVICE, port=PORT, backend=address(site.backend))
     )
-    inbound = ["--routes", str(routes), "--listen", address(gateway), "--workers", str(site.workers)]
+    inbound = ["--routes", str(routes), "--listen", address(gateway), "--workers", str(site.workers), *flags]
     with (
         far(site, gateway) as near,
         running(
@@ -75,13 +77,15 @@ def both_ends(site: Site) -> Iterator[Way]:
                 "--targets",
                 str(_targets(site, entrance, near)),
                 *(() if site.reuse else UNSHARED),
+                *flags,
             ],
             site.directory / "outbound.log",
             listens=[entrance],
         ) as client_pid,
     ):
         door = Door(gateway, (ALPN,), _OPEN, wrap, unwrap, _END)
-        yield Way("ours", entrance, gateway_pid, client_pid, door, lambda: _tunnels_opened(gateway_admin))
+        opened = partial(_tunnels_opened, gateway_admin)
+        yield Way("ours", entrance, gateway_pid, client_pid, door, opened, (gateway_admin, client_admin))
 
 
 def _targets(site: Site, entrance: Place, gateway: Place) -> Path:

@@ -97,6 +97,8 @@ class Way:
     door: Door | None = None
     tunnels: Callable[[], int] | None = None
     """How many tunnels were opened so far, where there are tunnels."""
+    admin: tuple[Place, ...] = ()
+    """Where both ends show their metrics: the gateway's first. Ours alone."""
 
 
 @dataclass(frozen=True, slots=True)

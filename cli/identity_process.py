@@ -94,9 +94,12 @@ async def serve(wanted: Wanted, stopping: Stopping) -> int:
             recorder, settings.control_namespace, own_uid(wanted.access, settings.control_namespace)
         )
         trust = TrustMetrics(registry)
+        own: Credentials | None = None
 
         def changed() -> None:
             bell.set()
+            if own is not None:
+                trust.uses(own, issuer.bundle)
             with contextlib.suppress(CannotIssue):  # then the one before stays told; /ready says why
                 trust.issues(issuer.usable().authority, issuer.bundle)
 
@@ -110,8 +113,10 @@ async def serve(wanted: Wanted, stopping: Stopping) -> int:
         server = await owned.enter_async_context(TlsServer(service.application(), wanted.listen))
 
         def show(credentials: Credentials) -> None:
+            nonlocal own
             first = not server.serving
             server.show(credentials)
+            own = credentials
             trust.uses(credentials, issuer.bundle)
             if first:
                 readiness.reported("listening")

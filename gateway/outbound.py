@@ -43,8 +43,18 @@ log = structlog.get_logger()
 
 _T = TypeVar("_T")
 
-_WORTH_ANOTHER_TRY = (Reason.DRAINING, Reason.LIMIT, Reason.INTERNAL, Reason.PEER_RESET, Reason.TIMEOUT)
-"""What another tunnel may not repeat; a tunnel that was forgotten on the way looks like TIMEOUT."""
+_WORTH_ANOTHER_TRY = (
+    Reason.DRAINING,
+    Reason.LIMIT,
+    Reason.INTERNAL,
+    Reason.PEER_RESET,
+    Reason.TIMEOUT,
+    Reason.UNTRUSTED,
+)
+"""
+What another tunnel may not repeat. One that was forgotten on the way looks like TIMEOUT; one from before our
+certificate was replaced is UNTRUSTED once the anchors above the old one are gone, and a new one is not.
+"""
 
 
 class Outbound:
@@ -151,7 +161,9 @@ class Outbound:
         )
         outcome, tried = None, set[Address]()
         for entry.tries in range(1, self._settings.tries + 1):
-            pool, tunnel = await self._take(target, tried)  # NoEndpoint, BackendUnreachable, PeerUntrusted
+            outdated = outcome is not None and outcome.reason is Reason.UNTRUSTED
+            # NoEndpoint, BackendUnreachable, PeerUntrusted
+            pool, tunnel = await self._take(target, tried, fresh=outdated)
             tried.add(pool.address)
             entry.backend = str(pool.address)
             with self._loads.counted(pool.address):
@@ -200,9 +212,9 @@ class Outbound:
             self.trust.forget(direct)
             direct.part(self._lingering)
 
-    async def _take(self, target: Target, tried: set[Address]) -> tuple[Pool, Tunnel]:
+    async def _take(self, target: Target, tried: set[Address], *, fresh: bool) -> tuple[Pool, Tunnel]:
         """
-        A tunnel to the first gateway of *target* that gives one.
+        A tunnel to the first gateway of *target* that gives one; if *fresh*, none that is idle now.
 
         To gateways that have been *tried* last, and then a new tunnel: behind one address there may
         be several of them, and who refused us on an old tunnel would refuse us again.
@@ -211,7 +223,7 @@ class Outbound:
         for address in self._in_turn(target, tried):
             pool = self._pool(address, target.gateway_identity)
             try:
-                return pool, await pool.take(fresh=address in tried)
+                return pool, await pool.take(fresh=fresh or address in tried)
             except Refused as refusal:
                 failure = refusal
         raise failure

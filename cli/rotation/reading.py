@@ -9,9 +9,9 @@ import aiohttp
 from certs import anchors
 from certs.credentials import InvalidCredentials, read_chain
 from certs.trust_bundle import InvalidTrustBundle, TrustBundle
-from cli.install.parts import ADMIN_PORT, BUNDLE_KEY, TRUST_BUNDLE
+from cli.install.parts import ADMIN_PORT, BUNDLE_KEY, ISSUER_SECRET, TRUST_BUNDLE
 from cli.rotation import said
-from cli.rotation.seen import ISSUER_NAME, Issuer, Place, Process, Seen, Unread
+from cli.rotation.seen import Issuer, Place, Process, Seen, Unread
 from cluster.access import Access
 from cluster.client import Cluster
 from cluster.errors import ClusterError, Forbidden
@@ -57,17 +57,24 @@ async def look(
 async def _cluster(context: str, access: Access, patience: float) -> Seen:
     try:
         async with Cluster(access, deadline=patience) as cluster:
-            return await _whole(context, cluster)
+            return await _whole(context, cluster, patience)
+    except TimeoutError:
+        return Seen(
+            unread=(
+                Unread(context, f"{context}: no whole answer within {2 * patience:g} s (twice --timeout)"),
+            )
+        )
     except ClusterError as error:
         return Seen(unread=(Unread(context, str(error)),))
     except Malformed as error:
         return Seen(unread=(Unread(context, f"{context}: an object cannot be read: {error}"),))
 
 
-async def _whole(context: str, cluster: Cluster) -> Seen:
-    async with asyncio.TaskGroup() as tasks:
+async def _whole(context: str, cluster: Cluster, patience: float) -> Seen:
+    # Several pages, or a plugin that asks somebody for a password, are not waited for either.
+    async with asyncio.timeout(2 * patience), asyncio.TaskGroup() as tasks:
         maps = tasks.create_task(_named(cluster, CONFIG_MAP, TRUST_BUNDLE))
-        secrets = tasks.create_task(_named(cluster, SECRET, ISSUER_NAME))
+        secrets = tasks.create_task(_named(cluster, SECRET, ISSUER_SECRET))
         pods = [tasks.create_task(_pods(cluster, selector)) for selector in (OURS, PROXIES)]
     answers = [maps.result(), secrets.result(), *(task.result() for task in pods)]
     failed = dict.fromkeys(str(answer) for answer in answers if isinstance(answer, ClusterError))

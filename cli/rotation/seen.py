@@ -7,10 +7,8 @@ from cryptography import x509
 
 from certs import anchors
 from certs.trust_bundle import TrustBundle
-from cli.install.parts import TRUST_BUNDLE
+from cli.install.parts import ISSUER_SECRET, TRUST_BUNDLE
 from cluster.metadata import Raw
-
-ISSUER_NAME = "jackstay-identity-issuer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ class Issuer:
     """Why that is not known."""
 
     def __str__(self) -> str:
-        return f"{self.context}: Secret {self.namespace}/{ISSUER_NAME}"
+        return f"{self.context}: Secret {self.namespace}/{ISSUER_SECRET}"
 
 
 @dataclass(frozen=True, slots=True)

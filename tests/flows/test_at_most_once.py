@@ -219,6 +219,10 @@ async def refuses(gateway: Conversation) -> None:
     await gateway.say(REFUSED, REFUSAL)
 
 
+async def distrusts(gateway: Conversation) -> None:
+    await gateway.say(REFUSED, b'{"reason": "untrusted", "message": "the trust anchors have changed"}')
+
+
 async def leaves_it_out(gateway: Conversation) -> None:
     await gateway.say(GOAWAY, bytes(8))
 
@@ -228,7 +232,10 @@ async def counts_it(gateway: Conversation) -> None:
 
 
 @pytest.mark.parametrize("death", DEATHS)
-@pytest.mark.parametrize(("answer", "ends"), [(refuses, "end"), (leaves_it_out, "end"), (counts_it, "reset")])
+@pytest.mark.parametrize(
+    ("answer", "ends"),
+    [(refuses, "end"), (distrusts, "end"), (leaves_it_out, "end"), (counts_it, "reset")],
+)
 async def test_a_gateway_that_has_the_question_and_dies_behind_its_word(
     answer: Callable[[Conversation], Awaitable[None]],
     ends: str,

@@ -29,6 +29,7 @@ from gateway.refusals import (
     NotExported,
     OverLimit,
     PeerGone,
+    PeerRevoked,
     PeerUntrusted,
     ProtocolViolation,
     Reason,
@@ -159,6 +160,18 @@ def strange(registry: CollectorRegistry, _: pytest.MonkeyPatch) -> AbstractAsync
     return called(AT_THE_GATEWAY, registry, generation=STRANGER.generation(CLIENT, bundle=PKI.bundle))
 
 
+@asynccontextmanager
+async def revoked(registry: CollectorRegistry, _: pytest.MonkeyPatch) -> AsyncIterator[Seen]:
+    async with open_inbound(PKI, registry=registry) as (inbound, listener):
+        peer = await Tunnelled.to(listener.address, context(PKI, CLIENT, alpn=("jackstay/1",)), IDENTITY)
+        await TlsPeer.say(peer, b"\x08\0\0\0")  # PING
+        assert await TlsPeer.hear(peer, 4) == b"\x09\0\0\0"
+        (tunnel,) = inbound._tunnels
+        inbound.trust.distrust({tunnel.peer.chain: PeerRevoked("it is on the list")})
+        yield Seen("inbound", "peer.distrusted")
+        peer.sock.close()
+
+
 def distrusted(registry: CollectorRegistry, _: pytest.MonkeyPatch) -> AbstractAsyncContextManager[Seen]:
     return called(AT_THE_CLIENT, registry, generation=STRANGER.generation(CLIENT, bundle=PKI.bundle))
 
@@ -189,6 +202,7 @@ ROWS: dict[type[Refused], Provoked] = {
     Crowded: crowded,
     TooSlow: knocked(b"\x16", InboundSettings(deadlines=Deadlines(handshake=0.1))),
     PeerUntrusted: strange,
+    PeerRevoked: revoked,
     AnotherServer: another,
     Distrusted: distrusted,
     ProtocolViolation: knocked(HTTP_OVER_TLS),

@@ -8,9 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from certs import anchors
 from certs.generation import Generation
 from gateway.current import Current
 from gateway.handshake_queue import HandshakeThreads
@@ -206,6 +208,31 @@ async def test_anchors_that_change_while_a_gateway_has_yet_to_answer_hold_for_it
             await until(lambda: not ends.tunnels)
     (closed,) = [line for line in lines if line["event"] == "connection.closed"]
     assert (closed["ending"], closed["reason"]) == ("refused", "untrusted")
+
+
+async def test_who_is_refused_for_an_old_certificate_comes_again_with_the_new_one() -> None:
+    """A tunnel from before a rotation carries an OPEN while the word that it is over is still on the way."""
+    everybody = anchors.of((OLD.root.certificate, NEW.root.certificate))
+    settings = OutboundSettings(allow_loopback=True, pool=PoolSettings(warm=0, rotation_spread=3600.0))
+    async with (
+        both_ends(OLD, outbound_settings=settings) as ends,
+        following(ends.inbound.trust, ends.at_gateway) as clock,
+    ):
+        ends.inbound.trust._on_distrusted = lambda one: None  # GOAWAY, which has not arrived yet
+        before = await ends.call()
+        await echoes(before, b"one")
+        before.finish()
+        assert await before.hear_out() == "end"
+        await until(lambda: ends.pool.sizes == (1, 1))
+        ends.at_client.swap(NEW.generation(CLIENT, number=2, bundle=everybody))
+        ends.at_gateway.swap(NEW.generation(GATEWAY, number=2))
+        await until(lambda: len(ends.inbound.trust) == 1)
+        await clock.looked()
+        after = await ends.call()
+        await echoes(after, b"two")
+        assert {
+            tunnel.peer.chain[-1] for tunnel in ends.tunnels if tunnel not in ends.inbound.trust._distrusted
+        } == {NEW.issuer.certificate.public_bytes(Encoding.DER)}
 
 
 @pytest.mark.parametrize("vouched_for", [True, False])

@@ -17,8 +17,7 @@ from prometheus_client import CollectorRegistry
 from certs.authority import Authority
 from certs.trust_bundle import TrustBundle
 from certs.trust_metrics import TrustMetrics
-from cli.install.parts import BUNDLE_KEY, TRUST_BUNDLE
-from cli.rotation.seen import ISSUER_NAME
+from cli.install.parts import BUNDLE_KEY, ISSUER_SECRET, TRUST_BUNDLE
 from cluster.client import Cluster
 from cluster.errors import AlreadyExists
 from cluster.kinds import CONFIG_MAP, NAMESPACE, POD, SECRET, Kind
@@ -75,7 +74,7 @@ class Site:
             "tls.crt": base64.b64encode(issuer.pem).decode(),
             "tls.key": base64.b64encode(issuer.key_pem).decode(),
         }
-        await self.make(SECRET, ISSUER_NAME, "jackstay", type="kubernetes.io/tls", data=data)
+        await self.make(SECRET, ISSUER_SECRET, "jackstay", type="kubernetes.io/tls", data=data)
 
     async def runs(
         self,

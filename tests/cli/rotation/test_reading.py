@@ -1,6 +1,7 @@
 """What clusters and processes are asked, and what becomes of those that do not answer."""
 
 import socket
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -12,6 +13,7 @@ from cli.rotation.seen import Process
 from process.address import Address
 from tests.cli.rotation.site import clusters
 from tests.support.pki import Pki
+from tests.support.processes import processes
 from tests.support.scripted_api import ScriptedApi
 
 OLD, NEW = Pki.make(), Pki.make()
@@ -145,3 +147,17 @@ def test_the_admin_port_is_the_one_that_is_named_so() -> None:
     assert admin_port({"spec": sidecar}) == 9991
     assert admin_port({"spec": {"containers": [{"ports": [{"name": "http", "containerPort": 80}]}]}}) == 9990
     assert admin_port({}) == 9990
+
+
+async def test_a_mirror_says_it_too(tmp_path: Path) -> None:
+    async with clusters("east") as (east,), processes(tmp_path) as started:
+        await east.bundle(BOTH)
+        (tmp_path / "kubeconfig").write_bytes(east.server.kubeconfig)
+        files = OLD.leaf("jackstay-mirror.jackstay").write(tmp_path, "mirror")
+        files.trust_anchors.write_bytes(BOTH.pem)
+        flags = ("--kubeconfig", str(tmp_path / "kubeconfig"), "--admin", "127.0.0.1:0")
+        mirror = await started.start("mirror", *flags, *files.flags)
+        seen = await look([], [Address.parse(mirror.ready["admin"])], patience=5.0)
+    (held_there,) = [process.held for process in seen.processes]
+    assert held_there is not None
+    assert (held_there.bundles, held_there.leaf_anchors) == (frozenset({BOTH.digest}), frozenset({OLD_FP}))
