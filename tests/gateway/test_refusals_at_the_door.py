@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from certs.generation import Generation
+from certs.revocation import Revocations
 from gateway import dial as dialling
 from gateway import handshake, refusals
 from gateway.handshake_queue import HandshakeThreads
@@ -29,6 +30,7 @@ from gateway.refusals import (
     NotExported,
     OverLimit,
     PeerGone,
+    PeerRevoked,
     PeerUntrusted,
     ProtocolViolation,
     Reason,
@@ -40,6 +42,7 @@ from gateway.settings import Deadlines, InboundSettings
 from gateway.wire import Wire, connect
 from process.address import Address
 from tests.support.callers import calling
+from tests.support.crl import crl
 from tests.support.gateways import open_inbound
 from tests.support.pairs import CLIENT, GATEWAY
 from tests.support.pki import Pki
@@ -159,6 +162,11 @@ def strange(registry: CollectorRegistry, _: pytest.MonkeyPatch) -> AbstractAsync
     return called(AT_THE_GATEWAY, registry, generation=STRANGER.generation(CLIENT, bundle=PKI.bundle))
 
 
+def revoked(registry: CollectorRegistry, _: pytest.MonkeyPatch) -> AbstractAsyncContextManager[Seen]:
+    lists = Revocations.read(crl(PKI.root, PKI.issuer.certificate.serial_number) + crl(PKI.issuer))
+    return called(AT_THE_CLIENT, registry, generation=PKI.generation(CLIENT).revoking(lists))
+
+
 def distrusted(registry: CollectorRegistry, _: pytest.MonkeyPatch) -> AbstractAsyncContextManager[Seen]:
     return called(AT_THE_CLIENT, registry, generation=STRANGER.generation(CLIENT, bundle=PKI.bundle))
 
@@ -189,6 +197,7 @@ ROWS: dict[type[Refused], Provoked] = {
     Crowded: crowded,
     TooSlow: knocked(b"\x16", InboundSettings(deadlines=Deadlines(handshake=0.1))),
     PeerUntrusted: strange,
+    PeerRevoked: revoked,
     AnotherServer: another,
     Distrusted: distrusted,
     ProtocolViolation: knocked(HTTP_OVER_TLS),
