@@ -15,9 +15,9 @@ from certs.certificate import InvalidCertificate, extension
 PURPOSE = {"client": ExtendedKeyUsageOID.CLIENT_AUTH, "server": ExtendedKeyUsageOID.SERVER_AUTH}
 
 _FOREIGN = {
-    x509.ObjectIdentifier("1.3.6.1.5.5.7.1.14"): "a proxy certificate (RFC 3820)",
-    x509.ObjectIdentifier("1.3.6.1.5.5.7.1.7"): "one for addresses (RFC 3779)",
-    x509.ObjectIdentifier("1.3.6.1.5.5.7.1.8"): "one for routing (RFC 3779)",
+    "1.3.6.1.5.5.7.1.14": "a proxy certificate (RFC 3820)",
+    "1.3.6.1.5.5.7.1.7": "one for addresses (RFC 3779)",
+    "1.3.6.1.5.5.7.1.8": "one for routing (RFC 3779)",
 }
 """What OpenSSL judges by rules of its own, of which the other two layers know nothing."""
 
@@ -61,8 +61,8 @@ def _check_any(link: x509.Certificate) -> None:
         raise InvalidCertificate("its serial number is longer than 20 bytes")
     if der.has_unique_id(link):
         raise InvalidCertificate("it has a unique identifier beside a name, which nobody reads")
-    for oid, what in _FOREIGN.items():
-        if _has(link, oid):
+    for each in link.extensions:
+        if (what := _FOREIGN.get(each.oid.dotted_string)) is not None:
             raise InvalidCertificate(f"it is {what}, which we do not follow")
     certificate.check_key(link.public_key())
     certificate.check_signature_hash(link)
@@ -79,10 +79,6 @@ def _check_any(link: x509.Certificate) -> None:
     purposes = extension(link, x509.ExtendedKeyUsage)
     if purposes is not None and purposes.critical:
         raise InvalidCertificate("its extended key usage is marked critical, which it must not be")
-
-
-def _has(link: x509.Certificate, oid: x509.ObjectIdentifier) -> bool:
-    return any(each.oid == oid for each in link.extensions)
 
 
 def _check_signer(link: x509.Certificate, signer: x509.Certificate) -> None:
@@ -148,6 +144,8 @@ def _check_leaf(link: x509.Certificate, role: Literal["client", "server"]) -> No
         )
     if extension(link, x509.NameConstraints) is not None:
         raise InvalidCertificate("it has name constraints although it is no authority")
-    old = der.extension(link, _NETSCAPE_TYPE)
-    if old is not None and not (len(old) == 4 and old[:2] == b"\3\2" and old[3] & _NETSCAPE_BIT[role]):
-        raise InvalidCertificate(f"its Netscape certificate type does not allow it to be a {role}")
+    for each in link.extensions:
+        if isinstance(each.value, x509.UnrecognizedExtension) and each.oid == _NETSCAPE_TYPE:
+            bits = each.value.value
+            if len(bits) != 4 or bits[:2] != b"\3\2" or not bits[3] & _NETSCAPE_BIT[role]:
+                raise InvalidCertificate(f"its Netscape certificate type does not allow it to be a {role}")

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Literal, Self
 
 from certs import certificate, pem
+from certs.revocation import Revocations
 from certs.trust_bundle import InvalidTrustBundle, TrustBundle
 from certs.verification import Role, Untrusted, verify
 
@@ -38,11 +39,15 @@ class Verdict:
         return cls(None, reason)
 
 
-def verdict(chain: bytes, anchors: bytes, *, role: Role, at: datetime) -> Verdict:
+def verdict(
+    chain: bytes, anchors: bytes, *, role: Role, at: datetime, revocations: Revocations | None = None
+) -> Verdict:
     """What is to be said at *at* of a PEM *chain*, leaf first, under the PEM *anchors*. Raises nothing."""
     try:
         bundle = TrustBundle.from_pem(anchors)
-        return Verdict.taken(verify(_chain(chain), bundle, role=role, at=at).identity)
+        return Verdict.taken(
+            verify(_chain(chain), bundle, role=role, at=at, revocations=revocations).identity
+        )
     except InvalidTrustBundle as error:
         return Verdict.refused(f"trust anchors: {error}")
     except pem.InvalidPem as error:

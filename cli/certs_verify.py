@@ -8,6 +8,8 @@ from typing import Annotated, BinaryIO
 import typer
 
 from certs import batch, pem
+from certs.revocation import InvalidRevocations
+from certs.revocation_file import load_revocations
 from certs.verdict import Verdict, moment, role_of, verdict
 from cli.errors import CliError
 from cli.options import Output, OutputFormat, print_json
@@ -56,6 +58,15 @@ At = Annotated[
     datetime | None,
     typer.Option("--at", parser=_moment, metavar="TIME", help="When, as 2026-01-31T12:00:00Z; else now."),
 ]
+Crl = Annotated[
+    Path | None,
+    typer.Option(
+        "--crl",
+        metavar="FILE",
+        readable=False,
+        help="Revocation lists that the peer has, PEM or DER: one of each signer, or it would refuse.",
+    ),
+]
 Batch = Annotated[
     Path | None,
     typer.Option(
@@ -74,6 +85,7 @@ def verify(
     trust_anchors: TrustAnchors = None,
     as_: As = None,
     at: At = None,
+    crl: Crl = None,
     batch_file: Batch = None,
     output: Output = OutputFormat.TEXT,
 ) -> None:
@@ -90,17 +102,23 @@ def verify(
     Example:  jackstay certs verify --trust-anchors root.crt --as server web.crt
     """
     if batch_file is not None:
-        if any(given is not None for given in (chain, trust_anchors, as_, at)):
-            raise typer.BadParameter("with --batch, chain, trust anchors, role and time stand in each line")
+        if any(given is not None for given in (chain, trust_anchors, as_, at, crl)):
+            raise typer.BadParameter(
+                "with --batch, chain, trust anchors, role and time stand in each line, and no lists"
+            )
         _answer_all(batch_file)
         return
     if chain is None or trust_anchors is None:
         raise typer.BadParameter("CHAIN and --trust-anchors FILE are needed, or --batch FILE")
     try:
         found = verdict(
-            pem.read(chain), pem.read(trust_anchors), role=role_of(as_), at=at or datetime.now(UTC)
+            pem.read(chain),
+            pem.read(trust_anchors),
+            role=role_of(as_),
+            at=at or datetime.now(UTC),
+            revocations=load_revocations(crl) if crl is not None else None,
         )
-    except pem.Unreadable as error:
+    except (pem.Unreadable, InvalidRevocations) as error:
         found = Verdict.refused(str(error))
     if output is OutputFormat.JSON:
         print_json({"ok": found.ok, "reason": found.reason, "identity": found.identity})

@@ -20,12 +20,20 @@ from functools import partial
 from typing import TypeAlias, TypeVar
 
 from certs.generation import Generation
-from certs.verification import Peer, Role, Untrusted, peer_chain
+from certs.verification import Peer, Revoked, Role, Untrusted, peer_chain
 from gateway import client_hello, transport_header
 from gateway.client_hello import Named, NotForUs
 from gateway.frames import ALPN
 from gateway.handshake_queue import HandshakeThreads
-from gateway.refusals import AnotherServer, Distrusted, PeerGone, PeerUntrusted, ProtocolViolation, by_alert
+from gateway.refusals import (
+    AnotherServer,
+    Distrusted,
+    PeerGone,
+    PeerRevoked,
+    PeerUntrusted,
+    ProtocolViolation,
+    by_alert,
+)
 from gateway.tls_engine import HANDSHAKE_BUDGET, HandshakeTooLong, TlsEngine, whole_record
 from gateway.wire import Wire
 
@@ -204,7 +212,7 @@ class _Handshake:
         except ssl.SSLError as error:
             raise _refusal(error) from error
         except Untrusted as error:
-            raise PeerUntrusted(str(error)) from error
+            raise untrusted(error) from error
         finally:
             if self._engine is not None and (waiting := self._engine.outgoing()):
                 self._wire.send(waiting)
@@ -248,7 +256,12 @@ class _Handshake:
             try:
                 peer = await self._in_turn(partial(self._verified, peer.chain))
             except Untrusted as error:
-                raise PeerUntrusted(str(error)) from error
+                raise untrusted(error) from error
+
+
+def untrusted(error: Untrusted) -> PeerUntrusted:
+    """The refusal of a peer whose chain is not good enough."""
+    return PeerRevoked(str(error)) if isinstance(error, Revoked) else PeerUntrusted(str(error))
 
 
 _NOT_ITS_OWN = frozenset(("BAD_SIGNATURE", "WRONG_SIGNATURE_TYPE", "WRONG_SIGNATURE_SIZE"))

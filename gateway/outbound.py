@@ -22,14 +22,14 @@ from gateway.balance import Loads, order
 from gateway.buffers import Buffers
 from gateway.direct import Direct
 from gateway.frames import ALPN
-from gateway.handshake import Threads
+from gateway.handshake import Threads, untrusted
 from gateway.journal import Entry, Journal
 from gateway.lingering import Lingering
 from gateway.messages import Opening
 from gateway.metrics import DataPathMetrics
 from gateway.pool import Pool
 from gateway.pump import Early, Ending, Outcome, Pump
-from gateway.refusals import BackendUnreachable, NoEndpoint, PeerUntrusted, Reason, Refused
+from gateway.refusals import BackendUnreachable, NoEndpoint, Reason, Refused
 from gateway.routes import Target
 from gateway.settings import OutboundSettings
 from gateway.transport_header import TransportHeader
@@ -286,7 +286,7 @@ class Outbound:
                 current.chains.verify(tunnel.peer.chain, role="server", at=datetime.now(UTC))
             except Untrusted as error:
                 tunnel.close()
-                raise PeerUntrusted(str(error)) from error
+                raise untrusted(error) from error
         return tunnel
 
     async def _counted(self, connecting: Awaitable[_T]) -> _T:

@@ -16,6 +16,7 @@ from cli import certs
 from cli.errors import CliError
 from tests.certs.forge import CLIENT, HOUR, NOW, WEB, Forged, forge, having
 from tests.cli.test_certs import run
+from tests.support.crl import crl, revoked
 from tests.support.pki import Pki
 
 PKI = Pki.make()
@@ -117,6 +118,21 @@ def test_files_that_cannot_be_used_are_reasons(tmp_path: Path) -> None:
     assert "No such file" in json.loads(missing.stdout)["reason"]
 
 
+def test_with_revocation_lists_they_count_too(tmp_path: Path) -> None:
+    flags = written(tmp_path, GOOD.certificate_pem, GOOD.anchors_pem)
+    lists = tmp_path / "lists.pem"
+    for data, said in (
+        (crl(PKI.root) + crl(PKI.issuer), "ok: "),
+        (crl(PKI.root) + crl(PKI.issuer, revoked(GOOD)), "refused: the certificate is revoked by CN="),
+        (crl(PKI.issuer), "refused: there is no revocation list"),
+        (b"", f"refused: {lists}: the revocation lists cannot be read"),
+    ):
+        lists.write_bytes(data)
+        result = run("verify", "--crl", lists, *flags)
+        assert result.stdout.startswith(said)
+        assert result.exit_code == (0 if said == "ok: " else 1)
+
+
 @pytest.mark.parametrize(
     "flags",
     [
@@ -127,6 +143,7 @@ def test_files_that_cannot_be_used_are_reasons(tmp_path: Path) -> None:
         ("--batch", "-", "chain.crt"),
         ("--batch", "-", "--trust-anchors", "root.crt"),
         ("--batch", "-", "--as", "server"),
+        ("--batch", "-", "--crl", "lists.pem"),
         ("--batch", "-", "--at", "2026-01-31T12:00:00Z"),
     ],
     ids=" ".join,

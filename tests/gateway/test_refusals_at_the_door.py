@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from certs.generation import Generation
+from certs.revocation import Revocations
 from gateway import dial as dialling
 from gateway import handshake, refusals
 from gateway.handshake_queue import HandshakeThreads
@@ -41,6 +42,7 @@ from gateway.settings import Deadlines, InboundSettings
 from gateway.wire import Wire, connect
 from process.address import Address
 from tests.support.callers import calling
+from tests.support.crl import crl
 from tests.support.gateways import open_inbound
 from tests.support.pairs import CLIENT, GATEWAY
 from tests.support.pki import Pki
@@ -160,16 +162,9 @@ def strange(registry: CollectorRegistry, _: pytest.MonkeyPatch) -> AbstractAsync
     return called(AT_THE_GATEWAY, registry, generation=STRANGER.generation(CLIENT, bundle=PKI.bundle))
 
 
-@asynccontextmanager
-async def revoked(registry: CollectorRegistry, _: pytest.MonkeyPatch) -> AsyncIterator[Seen]:
-    async with open_inbound(PKI, registry=registry) as (inbound, listener):
-        peer = await Tunnelled.to(listener.address, context(PKI, CLIENT, alpn=("jackstay/1",)), IDENTITY)
-        await TlsPeer.say(peer, b"\x08\0\0\0")  # PING
-        assert await TlsPeer.hear(peer, 4) == b"\x09\0\0\0"
-        (tunnel,) = inbound._tunnels
-        inbound.trust.distrust({tunnel.peer.chain: PeerRevoked("it is on the list")})
-        yield Seen("inbound", "peer.distrusted")
-        peer.sock.close()
+def revoked(registry: CollectorRegistry, _: pytest.MonkeyPatch) -> AbstractAsyncContextManager[Seen]:
+    lists = Revocations.read(crl(PKI.root, PKI.issuer.certificate.serial_number) + crl(PKI.issuer))
+    return called(AT_THE_CLIENT, registry, generation=PKI.generation(CLIENT).revoking(lists))
 
 
 def distrusted(registry: CollectorRegistry, _: pytest.MonkeyPatch) -> AbstractAsyncContextManager[Seen]:

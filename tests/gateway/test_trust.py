@@ -8,12 +8,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from certs import anchors
 from certs.generation import Generation
+from certs.revocation import Revocations
 from gateway.current import Current
 from gateway.handshake_queue import HandshakeThreads
 from gateway.lingering import Lingering
@@ -23,6 +25,7 @@ from gateway.routes import Target
 from gateway.settings import InboundSettings, OutboundSettings, PoolSettings
 from gateway.trust import Trust
 from tests.support.both_ends import BothEnds, both_ends, echoes, until
+from tests.support.crl import crl
 from tests.support.linkerd_gateway import LinkerdGateway
 from tests.support.pairs import CLIENT, GATEWAY, Local, local
 from tests.support.pki import Pki
@@ -270,3 +273,61 @@ async def test_a_connection_to_a_linkerd_gateway_is_looked_at_too(*, vouched_for
             await serving
             assert not outbound._directs
             assert not outbound.trust
+
+
+def revoking(ends: BothEnds, end: End, *lists: bytes) -> None:
+    current = ends.at_gateway if end == "gateway" else ends.at_client
+    current.swap(current().revoking(Revocations.read(b"".join(lists))))
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_who_is_revoked_is_cut_off_at_once_whatever_the_overrun(end: End) -> None:
+    with capture_logs() as lines:
+        async with ends_of(end, overrun=3600.0) as (ends, trust, clock):
+            running = await ends.call()
+            await echoes(running, b"one")
+            revoking(ends, end, crl(OLD.root), crl(OLD.issuer))
+            await clock.looked()
+            assert not trust
+            await echoes(running, b"two")
+            tunnels = ends.tunnels if end == "gateway" else set(ends.outbound._tunnels)
+            serials = [x509.load_der_x509_certificate(t.peer.chain[0]).serial_number for t in tunnels]
+            revoking(ends, end, crl(OLD.root), crl(OLD.issuer, *serials))
+            assert await running.hear_out() == "reset"
+            await until(lambda: ends.pool.sizes == (0, 0) and not ends.tunnels)
+            assert not trust
+    told = [line for line in lines if line["event"] == "peer.distrusted"]
+    assert [(line["seconds"], line["reason"]) for line in told] == [(0.0, "untrusted")]
+    assert "revoked by CN=" in told[0]["message"]
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_list_that_is_out_of_date_is_noticed_and_a_new_one_too(end: End) -> None:
+    async with ends_of(end, overrun=3600.0) as (ends, trust, clock):
+        running = await ends.call()
+        await echoes(running, b"one")
+        soon = clock.at + timedelta(minutes=1)
+        revoking(ends, end, crl(OLD.root), crl(OLD.issuer, end=soon))
+        await clock.looked()
+        assert not trust
+        clock.at = soon + timedelta(seconds=1)
+        await until(lambda: len(trust) == 1)
+        await echoes(running, b"two")
+        revoking(ends, end, crl(OLD.root), crl(OLD.issuer))
+        await until(lambda: not trust)
+        await echoes(running, b"three")
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_who_is_distrusted_already_and_then_revoked_is_cut_off(end: End) -> None:
+    async with ends_of(end, overrun=3600.0) as (ends, trust, _):
+        running = await ends.call()
+        await echoes(running, b"one")
+        tunnels = ends.tunnels if end == "gateway" else set(ends.outbound._tunnels)
+        serials = [x509.load_der_x509_certificate(t.peer.chain[0]).serial_number for t in tunnels]
+        revoking(ends, end, crl(OLD.root))
+        await until(lambda: len(trust) == 1)
+        await echoes(running, b"two")
+        revoking(ends, end, crl(OLD.root), crl(OLD.issuer, *serials))
+        assert await running.hear_out() == "reset"
+        await until(lambda: not trust)
