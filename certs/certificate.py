@@ -10,17 +10,11 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-from certs import der
 
 LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
 CURVES = {"secp256r1": "P-256", "secp384r1": "P-384"}
 HASHES = ("sha256", "sha384", "sha512")
-RSA_BITS = range(2048, 4097, 8)
-RSA_EXPONENT = 65537
-"""What everybody's tools write. Small ones have been forged, great ones cost whoever verifies."""
-
+RSA_BITS = range(2048, 4097)
 LITTLE = 0.3
 """The part of a lifetime that is left when it is time to worry."""
 
@@ -63,17 +57,17 @@ def digest_for(key: object) -> hashes.SHA256 | hashes.SHA384:
     return hashes.SHA384() if isinstance(curve, ec.SECP384R1) else hashes.SHA256()
 
 
-def parse(encoded: bytes) -> x509.Certificate:
+def parse(der: bytes) -> x509.Certificate:
     """Read a certificate with its names, extensions and key, so that later questions do not fail."""
     with _reading("the certificate"):
-        certificate = x509.load_der_x509_certificate(encoded)
+        certificate = x509.load_der_x509_certificate(der)
         _ = certificate.version, certificate.serial_number, certificate.signature_hash_algorithm
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     with _reading("a name in it"):
         _ = certificate.subject, certificate.issuer
     # The one byte that no signature covers and `cryptography` does not look at: how many bits
     # of the signature's last byte do not count.
-    if not encoded.endswith(b"\0" + certificate.signature):
+    if not der.endswith(b"\0" + certificate.signature):
         raise InvalidCertificate("the signature is not made of whole bytes")
     with _reading("an extension"):
         _ = certificate.extensions
@@ -131,33 +125,12 @@ def check_key(key: object, whose: str = "its key") -> None:
     if isinstance(key, ec.EllipticCurvePublicKey):
         good = key.curve.name in CURVES
     elif isinstance(key, rsa.RSAPublicKey):
-        exponent = key.public_numbers().e
-        if exponent != RSA_EXPONENT:
-            raise InvalidCertificate(f"{whose} is RSA with another exponent than {RSA_EXPONENT}")
-        if key.key_size % 8:
-            raise InvalidCertificate(f"{whose} is {key_type(key)}, which is no whole number of bytes")
-        good = key.key_size in RSA_BITS
+        good = key.key_size in RSA_BITS and key.public_numbers().e >= 65537
     else:
         good = False
     if not good:
         raise InvalidCertificate(
             f"{whose} is {key_type(key)}; taken are ECDSA P-256 and P-384, and RSA 2048 to 4096"
-        )
-
-
-def check_own_key(certificate: x509.Certificate) -> None:
-    """
-    Raises InvalidCertificate unless the key of *certificate* is one that we take, in its one form.
-
-    The library takes a curve that is spelled out with all its parameters for the curve that it looks like.
-    """
-    key = certificate.public_key()
-    check_key(key)
-    usual = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    if der.key_as_written(certificate) != usual:
-        raise InvalidCertificate(
-            f"its key is {key_type(key)} written in an unusual form; a curve is written by its name, "
-            "a point uncompressed and RSA without parameters"
         )
 
 
@@ -215,4 +188,4 @@ def check_anchor(certificate: x509.Certificate) -> None:
     if usage is not None and not usage.value.key_cert_sign:
         raise InvalidCertificate("its key usage does not allow signing certificates")
     check_named(certificate)
-    check_own_key(certificate)
+    check_key(certificate.public_key())

@@ -7,7 +7,6 @@ before anybody else sees them; what is left is the certificate that was signed.
 
 from functools import partial
 
-from certs.der import content
 from tests.certs.table.by_hand import (
     BITS,
     BOOLEAN,
@@ -24,6 +23,7 @@ from tests.certs.table.by_hand import (
     VALIDITY,
     VERSION,
     Edit,
+    content,
     extension_value,
     extensions,
     hand_row,
