@@ -10,11 +10,15 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from certs import der as der_forms
 
 LABELS = ("CERTIFICATE", "X509 CERTIFICATE")
 CURVES = {"secp256r1": "P-256", "secp384r1": "P-384"}
 HASHES = ("sha256", "sha384", "sha512")
 RSA_BITS = range(2048, 4097)
+RSA_EXPONENT = 65537
 LITTLE = 0.3
 """The part of a lifetime that is left when it is time to worry."""
 
@@ -31,7 +35,7 @@ class InvalidCertificate(ValueError):
 
 
 @contextmanager
-def _reading(what: str) -> Iterator[None]:
+def reading(what: str) -> Iterator[None]:
     """Translate what `cryptography` raises on bytes that somebody else made."""
     try:
         yield
@@ -59,29 +63,38 @@ def digest_for(key: object) -> hashes.SHA256 | hashes.SHA384:
 
 def parse(der: bytes) -> x509.Certificate:
     """Read a certificate with its names, extensions and key, so that later questions do not fail."""
-    with _reading("the certificate"):
+    with reading("the certificate"):
         certificate = x509.load_der_x509_certificate(der)
         _ = certificate.version, certificate.serial_number, certificate.signature_hash_algorithm
         _ = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    with _reading("a name in it"):
+    with reading("a name in it"):
         _ = certificate.subject, certificate.issuer
     # The one byte that no signature covers and `cryptography` does not look at: how many bits
     # of the signature's last byte do not count.
     if not der.endswith(b"\0" + certificate.signature):
         raise InvalidCertificate("the signature is not made of whole bytes")
-    with _reading("an extension"):
+    with reading("an extension"):
         _ = certificate.extensions
-    with _reading("the public key"):
-        certificate.public_key()
+    with reading("the public key"):
+        key = certificate.public_key()
+        plain = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    # Parameters of a curve of one's own, and points in other forms, are read by some and cost others dear.
+    if der_forms.public_key(certificate) != plain:
+        raise InvalidCertificate(
+            "its key is not written in the plain form (a curve's name and an uncompressed point, or RSA); "
+            "make the key anew (openssl: -pkeyopt ec_param_enc:named_curve)"
+        )
     return certificate
 
 
 def extension(certificate: x509.Certificate, kind: type[Extension]) -> x509.Extension[Extension] | None:
     """The extension of this kind, or None."""
-    try:
-        return certificate.extensions.get_extension_for_class(kind)
-    except x509.ExtensionNotFound:
-        return None
+    # Dozens of times for each peer; the library's own search takes three times as long.
+    for one in certificate.extensions:
+        if type(one.value) is kind:
+            found: x509.Extension[Extension] = one
+            return found
+    return None
 
 
 def valid_at(certificate: x509.Certificate, at: datetime) -> bool:
@@ -125,13 +138,24 @@ def check_key(key: object, whose: str = "its key") -> None:
     if isinstance(key, ec.EllipticCurvePublicKey):
         good = key.curve.name in CURVES
     elif isinstance(key, rsa.RSAPublicKey):
-        good = key.key_size in RSA_BITS and key.public_numbers().e >= 65537
+        exponent = key.public_numbers().e
+        if exponent != RSA_EXPONENT:
+            raise InvalidCertificate(
+                f"{whose} has the RSA exponent {_short(exponent)}; taken is {RSA_EXPONENT}"
+            )
+        good = key.key_size in RSA_BITS
+        if good and key.key_size % 8:
+            raise InvalidCertificate(f"{whose} has {key.key_size} bits, which are not whole bytes")
     else:
         good = False
     if not good:
         raise InvalidCertificate(
             f"{whose} is {key_type(key)}; taken are ECDSA P-256 and P-384, and RSA 2048 to 4096"
         )
+
+
+def _short(number: int) -> str:
+    return str(number) if number.bit_length() <= 64 else f"of {number.bit_length()} bits"
 
 
 def check_signature_hash(certificate: x509.Certificate) -> None:

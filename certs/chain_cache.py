@@ -4,7 +4,7 @@ Chains that have been verified, so that a peer that comes again is not verified 
 OpenSSL looks at the chain in every handshake, and the peer proves in every handshake that it has the
 key; what is remembered is what the second and the third look found. A cache belongs to one generation:
 other anchors, another cache. Found is only what is equal byte for byte, in the same role, and at a time
-at which every certificate up to the anchor is valid.
+at which every certificate up to the anchor is valid, and every revocation list that was asked current.
 """
 
 import threading
@@ -12,6 +12,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from datetime import datetime
 
+from certs.revocation import Revocations
 from certs.trust_bundle import TrustBundle
 from certs.verification import Peer, Role, verify
 
@@ -21,12 +22,18 @@ MOST_BYTES = 8 * 1024 * 1024
 
 
 class VerifiedChains:
-    """The chains that *bundle* vouches for, those that came last. For any thread."""
+    """The chains that *bundle* vouches for and *revocations* leave, those that came last. For any thread."""
 
     def __init__(
-        self, bundle: TrustBundle, *, most_chains: int = MOST_CHAINS, most_bytes: int = MOST_BYTES
+        self,
+        bundle: TrustBundle,
+        revocations: Revocations | None = None,
+        *,
+        most_chains: int = MOST_CHAINS,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         self._bundle = bundle
+        self._revocations = revocations
         self._most_chains = most_chains
         self._most_bytes = most_bytes
         self._bytes = 0
@@ -46,10 +53,10 @@ class VerifiedChains:
             known = self._peers.get(key)
             if known is not None:
                 self._peers.move_to_end(key)
-        if known is not None and known.not_before <= at <= known.not_after:
+        if known is not None and known.not_before <= at <= known.holds_until:
             return known
         # Also one that is known, but not valid now: why is for `verify` to say.
-        peer = verify(chain, self._bundle, role=role, at=at)
+        peer = verify(chain, self._bundle, role=role, at=at, revocations=self._revocations)
         with self._guard:
             self._keep(key, peer)
         return peer

@@ -1,4 +1,9 @@
-"""Our certificate, its key and the trust anchors as files, which somebody replaces now and then."""
+"""
+Our certificate, its key and the trust anchors as files, which somebody replaces now and then.
+
+Revocation lists may stand beside them. What is broken of the three files changes nothing; while the file of
+revocation lists is broken nobody is let in, and what it says holds also while the others are broken.
+"""
 
 import asyncio
 import contextlib
@@ -11,6 +16,7 @@ import structlog
 
 from certs.credentials import Credentials, InvalidCredentials
 from certs.generation import Generation, load
+from certs.revocation_file import RevocationFile, tell_of_ourselves
 from certs.source import Told
 from certs.trust_bundle import InvalidTrustBundle
 from process.files import changes
@@ -31,15 +37,18 @@ class CertificateFiles:
         trust_anchors: Path,
         *,
         alpn: Sequence[str],
+        crl: Path | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         """
-        Speaks *alpn*. Raises InvalidCredentials or InvalidTrustBundle, naming the file; also for
-        what has expired, is not valid yet, or is not vouched for by *trust_anchors*.
+        Speaks *alpn*. Raises InvalidCredentials, InvalidTrustBundle or InvalidRevocations (of *crl*), naming
+        the file; also for what has expired, is not valid yet, or is not vouched for by *trust_anchors*.
         """
         self._now = now
         self._paths = (certificate, key, trust_anchors)
         self._alpn = tuple(alpn)
+        self._crl = RevocationFile(crl, now=now) if crl is not None else None
+        self._reading = asyncio.Lock()
         self._generation = self._load(1)
         self._refusal = ""
         self._replaced = asyncio.Event()
@@ -67,6 +76,8 @@ class CertificateFiles:
 
         *told* gets the generation at the start and each new one, and None for one that was not taken.
         """
+        if self._crl is not None:
+            self._crl.tell()
         self._announce(told)
         async with asyncio.TaskGroup() as both:
             both.create_task(self._take_changes(told))
@@ -83,9 +94,10 @@ class CertificateFiles:
                     await self._replaced.wait()
 
     async def _take_changes(self, told: Told) -> None:
-        async for _ in changes(*self._paths):
+        paths = self._paths if self._crl is None else (*self._paths, self._crl.path)
+        async for _ in changes(*paths):
             self._refusal = ""  # a change is news, also if the same is wrong again
-            self._reload(told)
+            await self._reload(told)
 
     async def _try_again(self, told: Told) -> NoReturn:
         """What was refused may become right without a change: its time comes, or we may read it now."""
@@ -96,11 +108,24 @@ class CertificateFiles:
             if self._asked.is_set():
                 self._asked.clear()
                 self._refusal = ""
-            elif not self._refusal:
+            elif not self._refusal and not await self._mended():
                 continue
-            self._reload(told)
+            await self._reload(told)
 
-    def _reload(self, told: Told) -> None:
+    async def _mended(self) -> bool:
+        """Whether the revocation lists can be used again, without the file looking changed."""
+        if self._crl is None or not self._crl.revocations.wrong:
+            return False
+        await self._crl.read()
+        return not self._crl.revocations.wrong
+
+    async def _reload(self, told: Told) -> None:
+        async with self._reading:
+            if self._crl is not None:
+                await self._crl.read()
+            self._take(told)
+
+    def _take(self, told: Told) -> None:
         """Take over what the files hold, or keep what we have and say why, once for each reason."""
         try:
             self._generation = self._load(self._generation.number + 1)
@@ -111,6 +136,9 @@ class CertificateFiles:
                 hint = "what was read before stays in use, the trust anchors too"
                 log.error("certificate.kept", error=self._refusal, expires=expires, hint=hint)  # noqa: TRY400  # the sentence says it all
                 told(None)
+            if self._crl is not None and self._generation.revocations != self._crl.revocations:
+                self._generation = self._generation.revoking(self._crl.revocations)
+                told(self._generation)
         else:
             self._refusal = ""
             self._replaced.set()
@@ -118,7 +146,12 @@ class CertificateFiles:
 
     def _load(self, number: int) -> Generation:
         return load(
-            *self._paths, number=number, at=self._now(), alpn_server=self._alpn, alpn_client=self._alpn
+            *self._paths,
+            number=number,
+            at=self._now(),
+            alpn_server=self._alpn,
+            alpn_client=self._alpn,
+            revocations=self._crl.revocations if self._crl is not None else None,
         )
 
     def _announce(self, told: Told) -> None:
@@ -130,6 +163,8 @@ class CertificateFiles:
             generation=generation.number,
             trust_anchors=generation.bundle.digest[:16],
         )
+        if generation.revocations is not None:
+            tell_of_ourselves(generation, self._now())
         told(generation)
 
 

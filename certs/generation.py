@@ -9,7 +9,7 @@ import os
 import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from certs import fitness, pem
 from certs.chain_cache import VerifiedChains
 from certs.credentials import Credentials, InvalidCredentials
+from certs.revocation import Revocations
 from certs.trust_bundle import InvalidTrustBundle, TrustBundle
 
 
@@ -40,6 +41,9 @@ class Generation:
     chains: VerifiedChains = field(repr=False, compare=False)
     """Who else has shown a chain to this generation."""
 
+    revocations: Revocations | None = None
+    """Who is not let in although an anchor vouches for it; None if there are no such lists."""
+
     @classmethod
     def build(
         cls,
@@ -49,6 +53,7 @@ class Generation:
         *,
         alpn_server: Sequence[str],
         alpn_client: Sequence[str],
+        revocations: Revocations | None = None,
     ) -> Self:
         """All contexts: TLS 1.3, the peer's certificate required, these anchors and no others."""
         server = mutual(ssl.PROTOCOL_TLS_SERVER, credentials, bundle)
@@ -59,8 +64,29 @@ class Generation:
             context.set_alpn_protocols([protocol])
         client = next(iter(clients.values()), None) or mutual(ssl.PROTOCOL_TLS_CLIENT, credentials, bundle)
         return cls(
-            number, credentials, bundle, server, client, MappingProxyType(clients), VerifiedChains(bundle)
+            number,
+            credentials,
+            bundle,
+            server,
+            client,
+            MappingProxyType(clients),
+            VerifiedChains(bundle, revocations),
+            revocations,
         )
+
+    def revoking(self, revocations: Revocations | None) -> Self:
+        """The next generation, with these revocation lists and otherwise the same."""
+        return replace(
+            self,
+            number=self.number + 1,
+            chains=VerifiedChains(self.bundle, revocations),
+            revocations=revocations,
+        )
+
+    @property
+    def rules(self) -> tuple[str, Revocations | None]:
+        """By what peers are let in: while it is the same, so is what is said of a chain, but for the time."""
+        return self.bundle.digest, self.revocations
 
 
 def load(
@@ -72,10 +98,18 @@ def load(
     at: datetime,
     alpn_server: Sequence[str],
     alpn_client: Sequence[str],
+    revocations: Revocations | None = None,
 ) -> Generation:
     """The generation of three files. Raises like `load_fit`."""
     credentials, bundle = load_fit(certificate, key, trust_anchors, at=at)
-    return Generation.build(number, credentials, bundle, alpn_server=alpn_server, alpn_client=alpn_client)
+    return Generation.build(
+        number,
+        credentials,
+        bundle,
+        alpn_server=alpn_server,
+        alpn_client=alpn_client,
+        revocations=revocations,
+    )
 
 
 def load_fit(

@@ -25,6 +25,7 @@ from certs.authority import new_key
 from certs.credentials import Credentials, InvalidCredentials, key_pem
 from certs.generation import bare
 from certs.identity import Identity
+from certs.revocation import Revocations
 from certs.service import PATH
 from certs.trust_bundle import TrustBundle
 from certs.verification import Untrusted, peer_chain, verify
@@ -69,16 +70,19 @@ async def issued(
     *,
     now: Callable[[], datetime],
     deadline: float = DEADLINE,
+    revocations: Revocations | None = None,
 ) -> Credentials:
     """
     A chain for a new key of ours, in the name of *identity*, which *bundle* vouches for now.
+
+    The service itself must not be revoked by *revocations*.
 
     Raises NotIssued.
     """
     key = new_key()
     csr = signing_request.make(identity, key)
     body = {"identity": identity.dns_name, "token": token.text, "csr": csr.decode()}
-    chain = await _asked(server, body, _context(server.identity, bundle, now), deadline)
+    chain = await _asked(server, body, _context(server.identity, bundle, now, revocations), deadline)
     try:
         credentials = Credentials.from_pem(chain, key_pem(key))
         if credentials.identity != identity.dns_name:
@@ -172,7 +176,9 @@ def _words(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
-def _context(server: str, bundle: TrustBundle, now: Callable[[], datetime]) -> ssl.SSLContext:
+def _context(
+    server: str, bundle: TrustBundle, now: Callable[[], datetime], revocations: Revocations | None
+) -> ssl.SSLContext:
     """For connections to whoever *bundle* vouches for as *server*; we show no certificate, having none."""
 
     class Verified(ssl.SSLObject):
@@ -181,7 +187,7 @@ def _context(server: str, bundle: TrustBundle, now: Callable[[], datetime]) -> s
         def do_handshake(self) -> None:
             super().do_handshake()
             try:
-                peer = verify(peer_chain(self), bundle, role="server", at=now())
+                peer = verify(peer_chain(self), bundle, role="server", at=now(), revocations=revocations)
             except Untrusted as error:
                 raise _refusal(str(error)) from error
             if peer.identity != server:

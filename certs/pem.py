@@ -48,11 +48,11 @@ class Block:
     body: bytes = field(repr=False)
 
 
-def read(path: Path) -> bytes:
-    """What *path* holds, up to one byte more than `blocks` takes. Raises Unreadable."""
+def read(path: Path, *, most: int = MOST) -> bytes:
+    """What *path* holds, up to one byte more than *most*, which `blocks` takes. Raises Unreadable."""
     try:
         with path.open("rb") as file:
-            return file.read(MOST + 1)
+            return file.read(most + 1)
     except OSError as error:
         raise Unreadable(path, _why(error)) from error
 
@@ -65,14 +65,14 @@ def _why(error: OSError) -> str:
     return error.strerror or str(error)
 
 
-def blocks(data: bytes) -> list[Block]:
+def blocks(data: bytes, *, most: int = MOST) -> list[Block]:
     """
     The blocks of *data* in order; text between blocks, as `openssl -text` writes it, is skipped.
 
     Raises InvalidPem if there is none, if one is cut off or is not base64, or if *data* is too long.
     """
-    if len(data) > MOST:
-        raise InvalidPem(f"{len(data)} bytes are over the {MOST} that such a file may have")
+    if len(data) > most:
+        raise InvalidPem(f"{len(data)} bytes are over the {most} that such a file may have")
     found: list[Block] = []
     at = 0
     while begin := _BEGIN.search(data, at):

@@ -29,6 +29,8 @@ from certs.generation import Generation, load_bundle
 from certs.identity import Identity
 from certs.issuance import IdentityServer, NotIssued, issued
 from certs.issuer import ACCOUNT
+from certs.revocation import Revocations
+from certs.revocation_file import RevocationFile, tell_of_ourselves
 from certs.service import AUDIENCE
 from certs.source import Told
 from certs.trust_bundle import InvalidTrustBundle
@@ -70,6 +72,7 @@ class RenewedCertificate:
         control_namespace: str,
         trust_domain: str,
         alpn: Sequence[str],
+        crl: Path | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: Callable[[], float] = random.random,
         when_to_renew: Callable[[datetime, datetime, float], float] = schedule.when_to_renew,
@@ -77,7 +80,8 @@ class RenewedCertificate:
         """
         Speaks *alpn*. Nobody is asked before `follow`.
 
-        Raises InvalidToken or InvalidTrustBundle, naming the file, and InvalidIdentity.
+        Raises InvalidToken, InvalidTrustBundle or InvalidRevocations (of *crl*), naming the file, and
+        InvalidIdentity.
         """
         self._now = now
         self._chance = chance
@@ -90,6 +94,7 @@ class RenewedCertificate:
         theirs = Identity(ACCOUNT, control_namespace, control_namespace, trust_domain)
         self._server = IdentityServer(service, theirs.dns_name)
         self._bundle = load_bundle(trust_anchors, at=now())
+        self._crl = RevocationFile(crl, now=now) if crl is not None else None
         self._generation: Generation | None = None
         self._there = asyncio.Event()
         self._replaced = asyncio.Event()
@@ -119,6 +124,8 @@ class RenewedCertificate:
 
     async def follow(self, told: Told = lambda _: None) -> None:
         """Get a certificate, renew it, and take over what the trust anchors become. Until cancelled."""
+        if self._crl is not None:
+            self._crl.tell()
         async with asyncio.TaskGroup() as all_:
             all_.create_task(self._keep_renewed(told))
             all_.create_task(self._take_changes(told))
@@ -147,7 +154,14 @@ class RenewedCertificate:
         """Ask once; how many seconds the next time is away."""
         bundle = self._bundle
         try:
-            credentials = await issued(self._server, self._identity, self._own_token(), bundle, now=self._now)
+            credentials = await issued(
+                self._server,
+                self._identity,
+                self._own_token(),
+                bundle,
+                now=self._now,
+                revocations=self._revocations,
+            )
             if bundle is not self._bundle:  # the anchors have changed meanwhile
                 fitness.check(credentials, self._bundle, at=self._now())
         except (InvalidToken, NotIssued, InvalidCredentials) as error:
@@ -192,7 +206,12 @@ class RenewedCertificate:
         before = self._generation
         number = before.number + 1 if before is not None else 1
         self._generation = generation = Generation.build(
-            number, credentials, self._bundle, alpn_server=self._alpn, alpn_client=self._alpn
+            number,
+            credentials,
+            self._bundle,
+            alpn_server=self._alpn,
+            alpn_client=self._alpn,
+            revocations=self._revocations,
         )
         self._there.set()
         self._replaced.set()
@@ -203,6 +222,7 @@ class RenewedCertificate:
             generation=number,
             trust_anchors=self._bundle.digest[:16],
         )
+        tell_of_ourselves(generation, self._now())
         told(generation)
 
     def _say(self, credentials: Credentials, at: datetime) -> None:
@@ -214,19 +234,37 @@ class RenewedCertificate:
         elif self._failures and credentials.ends_soon(at):
             log.warning("certificate.ends_soon", **said, hint=hint)
 
-    # The trust anchors.
+    # The trust anchors, and the revocation lists beside them.
 
     async def _take_changes(self, told: Told) -> None:
-        async for _ in changes(self._trust_anchors):
+        paths = [self._trust_anchors] if self._crl is None else [self._trust_anchors, self._crl.path]
+        async for _ in changes(*paths):
             self._bundle_refusal = ""  # a change is news, also if the same is wrong again
+            await self._take_revocations(told)
             self._take_bundle(told)
 
     async def _try_bundle_again(self, told: Told) -> NoReturn:
         """What was refused may become right without a change."""
         while True:
             await asyncio.sleep(_AGAIN_EVERY)
+            if self._revocations is not None and self._revocations.wrong:
+                await self._take_revocations(told)
             if self._bundle_refusal:
                 self._take_bundle(told)
+
+    @property
+    def _revocations(self) -> Revocations | None:
+        return self._crl.revocations if self._crl is not None else None
+
+    async def _take_revocations(self, told: Told) -> None:
+        """Let in by what the file says now; if it cannot be used, nobody."""
+        if self._crl is None:
+            return
+        await self._crl.read()
+        if self._generation is not None and self._generation.revocations != self._crl.revocations:
+            self._generation = self._generation.revoking(self._crl.revocations)
+            tell_of_ourselves(self._generation, self._now())
+            told(self._generation)
 
     def _take_bundle(self, told: Told) -> None:
         """Trust what the file holds now, or keep what was and say why, once for each reason."""

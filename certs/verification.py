@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Literal
 
 from cryptography import x509
@@ -25,6 +26,8 @@ from certs import certificate, profile
 from certs.certificate import InvalidCertificate
 from certs.credentials import MOST_BYTES, MOST_CERTIFICATES
 from certs.names import names
+from certs.revocation import Revocations
+from certs.revocation import Revoked as RevokedCertificate
 from certs.trust_bundle import TrustBundle
 
 Role = Literal["client", "server"]
@@ -34,6 +37,10 @@ class Untrusted(Exception):
     """No anchor vouches for the peer, or its certificate is not what we take."""
 
     reason = "untrusted"
+
+
+class Revoked(Untrusted):
+    """Its certificate, or an issuer's, has been taken back."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,8 @@ class Peer:
     """What it sent, leaf first."""
     not_before: datetime = field(repr=False)
     """When the last certificate of its chain begins, the anchor's included."""
+    holds_until: datetime = field(repr=False)
+    """When it has to be verified anew: *not_after*, or the end of a revocation list if that is sooner."""
 
 
 def peer_chain(tls: ssl.SSLObject | ssl.SSLSocket) -> list[bytes]:
@@ -62,11 +71,19 @@ def peer_chain(tls: ssl.SSLObject | ssl.SSLSocket) -> list[bytes]:
     return [bytes(link.public_bytes(2)) for link in found or ()]
 
 
-def verify(chain: Sequence[bytes], bundle: TrustBundle, *, role: Role, at: datetime) -> Peer:
+def verify(
+    chain: Sequence[bytes],
+    bundle: TrustBundle,
+    *,
+    role: Role,
+    at: datetime,
+    revocations: Revocations | None = None,
+) -> Peer:
     """
     The peer that *chain*, leaf first, proves, being a client or a server at time *at*.
 
-    Raises Untrusted with one sentence.
+    With *revocations*, they must say of each certificate below the anchor that it is not revoked.
+    Raises Untrusted with one sentence; Revoked if that is what is wrong with it.
     """
     if not chain:
         raise Untrusted("the peer showed no certificate")
@@ -79,15 +96,21 @@ def verify(chain: Sequence[bytes], bundle: TrustBundle, *, role: Role, at: datet
         leaf, issuers = certificate.parse(chain[0]), [_issuer(der) for der in chain[1:]]
         found = names(leaf)
         path = _path(leaf, issuers, bundle, found.identity.dns_name, role, at)
+        _check_order((leaf, *issuers), path)
         profile.check(path, role)
+        not_after = min(link.not_valid_after_utc for link in path)
+        known_until = revocations.check(path, at) if revocations is not None else not_after
+    except RevokedCertificate as error:
+        raise Revoked(str(error)) from error
     except InvalidCertificate as error:
         raise Untrusted(str(error)) from error
     return Peer(
         found.identity.dns_name,
         found.spiffe,
-        not_after=min(link.not_valid_after_utc for link in path),
+        not_after=not_after,
         chain=tuple(chain),
         not_before=max(link.not_valid_before_utc for link in path),
+        holds_until=min(not_after, known_until),
     )
 
 
@@ -119,6 +142,23 @@ def _path(
         return policy.build_server_verifier(x509.DNSName(name)).verify(leaf, issuers)
     except (VerificationError, ValueError) as error:
         raise InvalidCertificate(_sentence((leaf, *issuers), role, at, error)) from error
+
+
+def _check_order(sent: Sequence[x509.Certificate], path: Sequence[x509.Certificate]) -> None:
+    """
+    Raises InvalidCertificate unless each certificate of *sent* is signed by the one behind it.
+
+    The anchor may stand at the end, and above it whoever has signed that too, while anchors are exchanged.
+    """
+    if list(sent) in (list(path[:-1]), list(path)):
+        return
+    if len(set(sent)) < len(sent):
+        raise InvalidCertificate("a certificate stands twice in the chain")
+    if not all(certificate.issued_by(link, signer) for link, signer in pairwise(sent)):
+        raise InvalidCertificate(
+            "the chain is not in order, or holds what does not belong to it: "
+            "it must be the leaf, then its issuer, and so on upwards"
+        )
 
 
 def _sentence(sent: Sequence[x509.Certificate], role: Role, at: datetime, error: Exception) -> str:

@@ -11,6 +11,7 @@ from certs.credentials import InvalidCredentials
 from certs.files import CertificateFiles
 from certs.identity import InvalidIdentity
 from certs.renewal import RenewedCertificate
+from certs.revocation import InvalidRevocations
 from certs.source import CertificateSource
 from certs.trust_bundle import InvalidTrustBundle
 from cli.errors import CliError, explained
@@ -34,13 +35,14 @@ def certificate_source(
     control_namespace: str,
     trust_domain: str,
     alpn: Sequence[str],
+    crl: Path | None = None,
 ) -> CertificateSource:
     """
     The source that the options name, speaking *alpn*: files, or an identity service, which is not asked yet.
 
     Raises CliError if they name none or both, and for files that cannot be used.
     """
-    with explained(InvalidCredentials, InvalidTrustBundle, InvalidToken, InvalidIdentity):
+    with explained(InvalidCredentials, InvalidTrustBundle, InvalidRevocations, InvalidToken, InvalidIdentity):
         if identity_service is not None and certificate is None and key is None:
             return RenewedCertificate(
                 identity_service,
@@ -49,9 +51,10 @@ def certificate_source(
                 control_namespace=control_namespace,
                 trust_domain=trust_domain,
                 alpn=alpn,
+                crl=crl,
             )
         if certificate is not None and key is not None and identity_service is None:
-            return CertificateFiles(certificate, key, trust_anchors, alpn=alpn)
+            return CertificateFiles(certificate, key, trust_anchors, alpn=alpn, crl=crl)
     raise CliError(_which(certificate, key, identity_service))
 
 

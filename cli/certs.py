@@ -4,6 +4,7 @@ from cli import certs_rotate
 from cli.certs_bundle import bundle
 from cli.certs_inspect import inspect
 from cli.certs_make import issuer, leaf, root
+from cli.certs_verify import verify
 from cli.help import App
 
 app = App(
@@ -17,6 +18,6 @@ app = App(
     Example:  jackstay certs root root.crt root.key
     """,
 )
-for command in (root, issuer, leaf, inspect, bundle):
+for command in (root, issuer, leaf, inspect, verify, bundle):
     app.command()(command)
 app.add_typer(certs_rotate.app, name="rotate")

@@ -47,6 +47,7 @@ def command(
     key: options.Key = None,
     identity_service: options.IdentityService = None,
     identity_token: options.IdentityToken = options.IDENTITY_TOKEN,
+    crl: options.Crl = None,
     listen: options.Listen = Address("", 4143),  # noqa: B008  # frozen
     admin: options.Admin = Address("", 9990),  # noqa: B008
     probe: Annotated[
@@ -144,6 +145,7 @@ def command(
         control_namespace=namespace,
         trust_domain=trust_domain,
         alpn=(frames.ALPN, transport_header.ALPN),
+        crl=crl,
     )
     delay = drain_delay if drain_delay is not None else (0.0 if routes else 8.0)
     settings = InboundSettings(

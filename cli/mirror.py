@@ -9,8 +9,10 @@ import structlog
 import typer
 from prometheus_client import CollectorRegistry
 
+from certs.generation import Generation
 from certs.refresh_metrics import RefreshMetrics
-from certs.source import CertificateSource
+from certs.revocation_metrics import RevocationMetrics
+from certs.source import CertificateSource, Told
 from cli import options
 from cli.certificates import CERTIFICATE, certificate_source, first_certificate
 from cli.errors import explained
@@ -47,6 +49,17 @@ def _probe(certificates: CertificateSource) -> Probe:
     return ask
 
 
+def _counting(registry: CollectorRegistry) -> Told:
+    refreshes, revocations = RefreshMetrics(registry), RevocationMetrics(registry)
+
+    def told(generation: Generation | None) -> None:
+        refreshes.told(generation)
+        if generation is not None:
+            revocations.told(generation)
+
+    return told
+
+
 async def serve(
     access: Access, settings: Settings, certificates: CertificateSource, admin: Address, stopping: Stopping
 ) -> int:
@@ -59,7 +72,7 @@ async def serve(
         asyncio.TaskGroup() as tasks,
     ):
         following = [
-            tasks.create_task(certificates.follow(RefreshMetrics(registry).told)),
+            tasks.create_task(certificates.follow(_counting(registry))),
             tasks.create_task(certificates.warn()),
         ]
         if await first_certificate(certificates, readiness, stopping):
@@ -99,6 +112,7 @@ def command(
     key: options.Key = None,
     identity_service: options.IdentityService = None,
     identity_token: options.IdentityToken = options.IDENTITY_TOKEN,
+    crl: options.Crl = None,
     admin: options.Admin = Address("", 9990),  # noqa: B008 - frozen
     allow_loopback: Annotated[
         bool,
@@ -135,6 +149,7 @@ def command(
         control_namespace=namespace,
         trust_domain=trust_domain,
         alpn=(ALPN,),
+        crl=crl,
     )
     with explained(RefusedKubeconfig, OSError):
         access = local(kubeconfig, context)

@@ -164,6 +164,16 @@ TrustAnchors = Annotated[
         help="The certificates of the authorities that vouch for peers, PEM.",
     ),
 ]
+Crl = Annotated[
+    Path | None,
+    typer.Option(
+        "--crl",
+        metavar="FILE",
+        readable=False,
+        rich_help_panel=TLS,
+        help="Revocation lists (CRLs), PEM or DER, one for each signer of a peer's chain: none, no entry.",
+    ),
+]
 LogFormat = Annotated[
     LogFormats,
     typer.Option("--log-format", rich_help_panel=LOG, help="auto: text on a terminal, else JSON."),

@@ -44,6 +44,7 @@ def command(
     key: options.Key = None,
     identity_service: options.IdentityService = None,
     identity_token: options.IdentityToken = options.IDENTITY_TOKEN,
+    crl: options.Crl = None,
     targets: Annotated[
         Path | None, typer.Option(metavar="FILE", help="What to offer, as TOML; not with --mode cluster-ip.")
     ] = None,
@@ -96,6 +97,7 @@ def command(
         control_namespace=namespace,
         trust_domain=trust_domain,
         alpn=(frames.ALPN, transport_header.ALPN),
+        crl=crl,
     )
     settings = OutboundSettings(
         allow_loopback=allow_loopback or targets is not None,

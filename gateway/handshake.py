@@ -238,11 +238,11 @@ class _Handshake:
         return self._generation.chains.verify(chain, role=role, at=datetime.now(UTC))
 
     async def _still_trusted(self, peer: Peer) -> Peer:
-        """*peer*, if the anchors that hold now vouch for it too. Raises PeerUntrusted."""
+        """*peer*, if the anchors and revocation lists that hold now let it in too. Raises PeerUntrusted."""
         while True:
             before, now = self._generation, self._current()
             assert before is not None
-            if now.bundle.digest == before.bundle.digest:
+            if now.rules == before.rules:
                 return peer
             self._generation = now
             try:

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 
 from certs.generation import Generation
 from certs.refresh_metrics import RefreshMetrics
+from certs.revocation_metrics import RevocationMetrics
 from gateway.refusals import Reason
 from gateway.stream_metrics import WAITS, Direction, StreamBytes, StreamCounts
 from process.version import VERSION
@@ -79,6 +80,7 @@ class DataPathMetrics:
             registry=registry,
         )  # fmt: skip
         self._refreshes = RefreshMetrics(registry)
+        self._revocations = RevocationMetrics(registry)
         self.bytes = StreamBytes(direction, sides)
         self._streams = StreamCounts(direction, sides)
         registry.register(self.bytes)
@@ -134,6 +136,8 @@ class DataPathMetrics:
         """A generation of our certificate was taken over; None for one that was not."""
         self.reloaded("certificate", taken=generation is not None)
         self._refreshes.told(generation)
+        if generation is not None and (usable := self._revocations.told(generation)) is not None:
+            self.reloaded("crl", taken=usable)
 
-    def reloaded(self, what: Literal["routes", "targets", "certificate"], *, taken: bool) -> None:
+    def reloaded(self, what: Literal["routes", "targets", "certificate", "crl"], *, taken: bool) -> None:
         self._reloads.labels(what, "ok" if taken else "error").inc()

@@ -265,11 +265,11 @@ class Outbound:
         return await self._counted(self._verified(address, identity))
 
     async def _verified(self, address: Address, identity: str) -> Tunnel:
-        """A tunnel to a gateway that the anchors vouch for which hold once it is made."""
-        before = self._generation().bundle.digest
+        """A tunnel to a gateway that is let in by the anchors and lists which hold once it is made."""
+        before = self._generation().rules
         tunnel = await self._client.connect(address, identity, self._generation)
         current = self._generation()
-        if current.bundle.digest != before:  # perhaps while its PONG was awaited, unseen by `trust`
+        if current.rules != before:  # perhaps while its PONG was awaited, unseen by `trust`
             try:
                 current.chains.verify(tunnel.peer.chain, role="server", at=datetime.now(UTC))
             except Untrusted as error:

@@ -83,6 +83,10 @@ class PeerUntrusted(Refused):
     reason = Reason.UNTRUSTED
 
 
+class PeerRevoked(PeerUntrusted):
+    """The other end's certificate, or an issuer's, has been revoked: what runs with it ends at once."""
+
+
 class AnotherServer(PeerUntrusted):
     """The other end says itself that it is not who we want."""
 

@@ -20,8 +20,10 @@ from certs.identity import InvalidIdentity
 from certs.renewal import RenewedCertificate
 from certs.signing_request import read as read_request
 from certs.trust_bundle import InvalidTrustBundle
+from certs.verification import Revoked, Untrusted
 from process.address import Address
 from process.files import changes
+from tests.support.crl import crl, revoked
 from tests.support.identity_services import WEB_TOKEN, Service, identity_service
 from tests.support.pki import ALPN, DAY, Pki
 from tests.support.processes import until
@@ -35,7 +37,14 @@ NOWHERE = Address("127.0.0.1", 9)
 class Proxy:
     """Whoever has such a certificate: its files, and what it was told."""
 
-    def __init__(self, directory: Path, service: Address = NOWHERE, *, every: float | None = None) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        service: Address = NOWHERE,
+        *,
+        every: float | None = None,
+        crl: Path | None = None,
+    ) -> None:
         """Renews every so many seconds, or as in production."""
         self.token, self.anchors = directory / "token", directory / "root.crt"
         self.token.write_text(WEB_TOKEN)
@@ -50,6 +59,7 @@ class Proxy:
             control_namespace="jackstay",
             trust_domain="cluster.local",
             alpn=ALPN,
+            crl=crl,
             now=lambda: self.at,
             **planned,
         )
@@ -394,3 +404,38 @@ def test_what_can_only_be_a_mistake_is_one_at_the_start(
             trust_domain="cluster.local",
             alpn=ALPN,
         )
+
+
+async def test_revocation_lists_are_followed_beside_the_anchors(tmp_path: Path, service: Service) -> None:
+    lists, api = tmp_path / "lists.pem", PKI.leaf("api.test")
+    lists.write_bytes(crl(PKI.root) + crl(PKI.issuer))
+    proxy = Proxy(tmp_path, service.server.address, crl=lists)
+    async with proxy.following() as said:
+        await proxy.source.first()
+        before = proxy.source.generation()
+        before.chains.verify(api.chain, role="client", at=PKI.now)
+        lists.write_bytes(crl(PKI.root) + crl(PKI.issuer, revoked(api)))
+        await until(lambda: len(proxy.generations) == 2, "the new lists")
+        after = proxy.source.generation()
+        with pytest.raises(Revoked):
+            after.chains.verify(api.chain, role="client", at=PKI.now)
+        assert after.credentials is before.credentials
+        lists.unlink()
+        await until(lambda: len(proxy.generations) == 3, "the refusal")
+        with pytest.raises(Untrusted, match="cannot be read"):
+            proxy.source.generation().chains.verify(PKI.leaf("x.test").chain, role="client", at=PKI.now)
+        assert lines(said, "crl.unusable")
+        lists.write_bytes(crl(PKI.root) + crl(PKI.issuer))
+        await until(lambda: len(proxy.generations) == 4, "the lists again")
+        proxy.source.generation().chains.verify(api.chain, role="client", at=PKI.now)
+
+
+async def test_a_revoked_identity_service_is_told_no_token(tmp_path: Path, service: Service) -> None:
+    lists = tmp_path / "lists.pem"
+    lists.write_bytes(crl(PKI.root, PKI.issuer.certificate.serial_number) + crl(PKI.issuer))
+    proxy = Proxy(tmp_path, service.server.address, crl=lists)
+    async with proxy.following() as said:
+        await until(lambda: proxy.refusals > 0, "the refusal")
+        (awaited,) = lines(said, "certificate.awaited")
+        assert "is revoked by CN=root.jackstay.test" in awaited["error"]
+        assert service.requests == []
