@@ -5,7 +5,7 @@ import functools
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ class Proxy:
         self.token, self.anchors = directory / "token", directory / "root.crt"
         self.token.write_text(WEB_TOKEN)
         self.anchors.write_bytes(PKI.anchors_pem)
-        self.at = PKI.now
+        self.at = datetime.now(UTC)
         self.told: list[Generation | None] = []
         planned: dict[str, Any] = {} if every is None else {"when_to_renew": lambda *_: every}
         self.source = RenewedCertificate(
