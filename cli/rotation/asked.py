@@ -79,9 +79,10 @@ def places(seen: Seen) -> list[Place]:
     for place in seen.places:
         if place.bundle is None:
             raise CliError(f"{place} is no bundle: {place.wrong}", hint="Mend it first; nothing was printed.")
-    if not seen.places:
+    having = {place.context for place in seen.places}
+    if lacking := [context for context in seen.contexts if context not in having]:
         raise CliError(
-            "there is no ConfigMap jackstay-trust-bundle in any namespace",
+            f"{', '.join(lacking)}: there is no ConfigMap jackstay-trust-bundle in any namespace",
             hint="jackstay install prints it; for processes with files, name theirs: --trust-anchors FILE",
         )
     return list(seen.places)

@@ -42,8 +42,9 @@ async def look(
 
     No question is waited for longer than *patience* seconds. Raises nothing of what goes wrong there.
     """
+    named = tuple(clusters)
     async with asyncio.TaskGroup() as tasks:
-        asked = [tasks.create_task(_cluster(context, access, patience)) for context, access in clusters]
+        asked = [tasks.create_task(_cluster(context, access, patience)) for context, access in named]
         asked += [tasks.create_task(_process(address, patience)) for address in processes]
     found = [Seen(places=tuple(places)), *(task.result() for task in asked)]
     return Seen(
@@ -51,6 +52,7 @@ async def look(
         tuple(one for part in found for one in part.places),
         tuple(one for part in found for one in part.issuers),
         tuple(one for part in found for one in part.unread),
+        tuple(context for context, _ in named),
     )
 
 

@@ -103,10 +103,9 @@ def _wrong_in_all(seen: Seen, newest: str) -> Iterator[str]:
 def _unseen(seen: Seen) -> Iterator[str]:
     for one in seen.unread:
         yield one.why
-    asked = {one.context for one in seen.unread}
-    found = {one.context for one in seen.processes}
-    for context in sorted({place.context for place in seen.places} - found - asked):
-        if context:
+    told = {one.context for one in seen.unread} | {one.context for one in seen.processes}
+    for context in seen.contexts:
+        if context not in told:
             yield f"{context}: no process of jackstay was found there"
     if not seen.processes:
         yield "no process was seen"

@@ -140,6 +140,8 @@ async def test_nothing_is_printed_as_long_as_a_cluster_or_a_bundle_cannot_be_rea
         with pytest.raises(CliError, match="no ConfigMap jackstay-trust-bundle"):
             await rotate("begin", *new, *CONTEXTS)
         await east.bundle(OLD.bundle)
+        with pytest.raises(CliError, match="west: there is no ConfigMap jackstay-trust-bundle"):
+            await rotate("begin", *new, *CONTEXTS)
         await west.make(CONFIG_MAP, "jackstay-trust-bundle", "jackstay", data={BUNDLE_KEY: "damaged"})
         with pytest.raises(CliError, match="west: ConfigMap jackstay/jackstay-trust-bundle is no bundle"):
             await rotate("begin", *new, *CONTEXTS)

@@ -164,6 +164,12 @@ CASES = [
         ("east: no process of jackstay was found", "no process was seen"),
     ),
     Case(
+        "nothing at all is in a cluster that was named",
+        replace(seen(process(BOTH, NEW_FP), place(BOTH)), contexts=("east", "west")),
+        ("west: no process of jackstay was found",),
+        ("west: no process of jackstay was found",),
+    ),
+    Case(
         "a cluster does not answer",
         replace(seen(process(BOTH, NEW_FP), place(BOTH)), unread=(Unread("west", "west: nobody there"),)),
         ("west: nobody there",),
