@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 
 from cli.rotation.seen import Anchor, Issuer, Place, Process, Seen, sorted_
 
@@ -17,6 +18,21 @@ class Judged:
     wrong: tuple[str, ...]
 
 
+class Stage(StrEnum):
+    """Where a rotation stands."""
+
+    SPREADING = "spreading"
+    """Not everybody holds the newest anchor, or was seen."""
+    REISSUING = "reissuing"
+    """Everybody holds it, and a leaf or an issuer is under an older one."""
+    SETTLING = "settling"
+    """All leaves and issuers are under it; what is held is not everywhere the same, or not known."""
+    READY = "ready"
+    """The older anchors may go."""
+    SINGLE = "single"
+    """There is one anchor, and all are under it: no rotation is under way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """How far a rotation is. It is complete if nothing is wrong: then the old anchor may go."""
@@ -28,10 +44,24 @@ class Status:
     """What is not a single process's, and what they have not in common."""
     everywhere: bool
     """Whether everybody was seen and holds the newest anchor: then leaves may be made under it."""
+    older: tuple[str, ...] = ()
+    """The fingerprints of all other anchors that anybody holds."""
+    leaves_behind: int = 0
+    """Processes with a leaf that is not under the newest anchor."""
+    issuers_behind: int = 0
+    """Issuers that are not: in Secrets, and in use."""
 
     @property
     def complete(self) -> bool:
         return not self.wrong and not any(one.wrong for one in self.processes)
+
+    @property
+    def stage(self) -> Stage:
+        if self.complete:
+            return Stage.READY if self.older else Stage.SINGLE
+        if not self.everywhere:
+            return Stage.SPREADING
+        return Stage.REISSUING if self.leaves_behind or self.issuers_behind else Stage.SETTLING
 
 
 def status(seen: Seen) -> Status:
@@ -49,7 +79,17 @@ def status(seen: Seen) -> Status:
     holding += [expected in place.fingerprints for place in seen.places]
     settled = not any(one.held and len(one.held.bundles) > 1 for one in seen.processes)
     everywhere = all(holding) and settled and not list(_unseen(seen))
-    return Status(newest, judged, tuple(_wrong_in_all(seen, expected)), everywhere)
+    told = [one.held for one in seen.processes if one.held]
+    return Status(
+        newest,
+        judged,
+        tuple(_wrong_in_all(seen, expected)),
+        everywhere,
+        older=tuple(one.sha256 for one in ordered[1:]),
+        leaves_behind=sum(held.leaf_anchors != {expected} for held in told),
+        issuers_behind=sum(bool(held.issuer_anchors - {expected}) for held in told)
+        + sum(one.anchor != expected for one in seen.issuers),
+    )
 
 
 def _behind(process: Process, newest: str, places: Iterable[Place]) -> Iterator[str]:
