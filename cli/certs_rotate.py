@@ -81,7 +81,7 @@ Patience = Annotated[
 Directory = Annotated[
     Path | None,
     typer.Option(
-        metavar="DIR", help="Write one file for each context, DIR/CONTEXT.yaml, instead of printing."
+        metavar="DIR", help="Write one file for each context, DIR/CONTEXT.yaml; needed for several."
     ),
 ]
 AsForm = Annotated[Form, typer.Option("--output", "-o", help="Manifests; pem: the bundle itself, of a file.")]

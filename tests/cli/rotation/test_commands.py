@@ -14,6 +14,7 @@ from certs.authority import make_root
 from certs.trust_bundle import TrustBundle
 from cli.errors import CliError
 from cli.install.parts import BUNDLE_KEY
+from cli.rotation.printed import file_name
 from cluster.kinds import CONFIG_MAP
 from tests.certs.test_foreign_chains import openssl
 from tests.cli.rotation.site import Site, clusters
@@ -72,6 +73,8 @@ async def test_a_rotation_from_begin_to_finish(files: Path, monkeypatch: pytest.
         with pytest.raises(CliError, match="nobody holds another anchor"):
             await rotate("finish", *old, *CONTEXTS)
 
+        with pytest.raises(CliError, match="of 2 clusters cannot be applied together"):
+            await rotate("begin", *new, *CONTEXTS)
         begun = await rotate("begin", *new, *CONTEXTS, "--directory", files / "begin")
         assert begun.stdout == ""
         assert f"kubectl --context west apply -f {files / 'begin' / 'west.yaml'}" in begun.stderr
@@ -225,3 +228,18 @@ async def test_a_new_anchor_that_is_older_is_warned_of(files: Path) -> None:
     )
     assert TrustBundle.from_pem(done.stdout.encode()).digest == BOTH.digest
     assert "made before one of the present anchors" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("context", "name"),
+    [
+        ("east", "east"),
+        ("kubernetes-admin@east.example", "kubernetes-admin@east.example"),
+        ("arn:aws:eks:eu-west-1:1:cluster/east", "arn_aws_eks_eu-west-1_1_cluster_east"),
+        ("../east", "_east"),
+        ("/etc/east", "_etc_east"),
+        ("", "files"),
+    ],
+)
+def test_a_context_of_any_name_has_a_file_in_the_directory(context: str, name: str) -> None:
+    assert file_name(context) == name
