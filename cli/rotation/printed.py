@@ -42,7 +42,9 @@ def print_places(changed: Sequence[tuple[Place, TrustBundle]], output: Form, dir
             hint="--directory DIR writes a file for each.",
         )
     if len(set(map(file_name, contexts))) < len(contexts):
-        raise CliError(f"contexts would share a file: {', '.join(contexts)}; ask one after the other")
+        raise CliError(
+            f"contexts would share a file: {', '.join(contexts)}; rename one: kubectl config rename-context"
+        )
     for context in contexts:
         made = [config_map(place, bundle) for place, bundle in changed if place.context == context]
         text = as_yaml(made) if output is Form.YAML else as_json(made)

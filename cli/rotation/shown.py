@@ -1,6 +1,6 @@
 """How the state of a rotation is shown, to people and to programs. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, assert_never
 
@@ -113,8 +113,8 @@ def lines(seen: Seen, status: Status) -> Iterator[Text]:
     yield from (Text(f"✗ {sentence}", "red") for sentence in status.wrong)
 
 
-def verdict(status: Status) -> str:
-    """Where the rotation stands and what is to be done next, in words."""
+def verdict(status: Status, command: Callable[[str], str]) -> str:
+    """Where the rotation stands and what is to be done next; *command* spells a step of it for a shell."""
     match status.stage:
         case Stage.SPREADING:
             return "Not all hold the newest anchor, or not all were seen: no leaf may be under it alone yet."
@@ -127,8 +127,8 @@ def verdict(status: Status) -> str:
         case Stage.SETTLING:
             return "Every leaf is under the newest anchor, but not all hold the same anchors yet: look again."
         case Stage.READY:
-            old = "".join(f" --old-anchor {one[:SHORT]}" for one in status.older[:1])
-            return f"Ready to finish, nobody needs an older anchor:  jackstay certs rotate finish{old}"
+            step = command(f"finish --old-anchor {status.older[0][:SHORT]}")
+            return f"Ready to finish, nobody needs an older anchor:  {step}"
         case Stage.SINGLE:
             return "All hold one trust anchor, and every leaf is under it: no rotation is under way."
         case _:

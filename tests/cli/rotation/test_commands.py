@@ -14,8 +14,10 @@ from certs.authority import make_root
 from certs.trust_bundle import TrustBundle
 from cli.errors import CliError
 from cli.install.parts import BUNDLE_KEY
+from cli.rotation import asked
 from cli.rotation.printed import file_name
 from cluster.kinds import CONFIG_MAP
+from process.address import Address
 from tests.certs.test_foreign_chains import openssl
 from tests.cli.rotation.site import Site, clusters
 from tests.cli.test_certs import run
@@ -109,14 +111,20 @@ async def test_a_rotation_from_begin_to_finish(files: Path, monkeypatch: pytest.
         complete = json.loads((await rotate("status", *CONTEXTS, "-o", "json")).output)
         assert (complete["complete"], complete["newestAnchor"]) == (True, NEW_FP)
 
-        await rotate("finish", *old, *CONTEXTS, "--directory", files / "finish")
+        ready = (await rotate("status", *CONTEXTS)).stdout.splitlines()[-1]
+        assert ready.endswith(f"rotate finish --old-anchor {OLD_FP[:12]} --context east --context west")
+        finishing = await rotate("finish", *old, *CONTEXTS, "--directory", files / "finish")
+        again = f"rotate finish --old-anchor {OLD_FP[:16]} --context east --context west\n"
+        assert again in finishing.stderr
         await apply(files / "finish", east, west)
         with pytest.raises(CliError, match="still in use by") as waiting:
             await rotate("finish", "--old-anchor", OLD_FP[:10], *CONTEXTS)
         assert str(waiting.value).count("gateway-") == 4
         for end in ends:
             end.uses(NEW.leaf(GATEWAY), NEW.bundle)
-        assert "finished" in (await rotate("finish", *old, *CONTEXTS)).stderr
+        told = (await rotate("finish", *old, *CONTEXTS)).stderr
+        assert "Asked: 4 processes of east, west. Nobody else was.\n" in told
+        assert "finished" in told
         assert (await rotate("status", *CONTEXTS)).exit_code == 0
 
 
@@ -188,7 +196,9 @@ async def test_an_anchor_that_cannot_be_one_is_refused(files: Path, make: str, s
 
 async def test_files_are_rotated_without_any_cluster(files: Path) -> None:
     new = ("--new-anchor", files / "new.crt", "--trust-anchors", files / "old.crt")
-    assert TrustBundle.from_pem((await rotate("begin", *new, "-o", "pem")).stdout.encode()) == BOTH
+    begun = await rotate("begin", *new, "-o", "pem")
+    assert TrustBundle.from_pem(begun.stdout.encode()) == BOTH
+    assert "certs rotate status --admin HOST:PORT\n" in begun.stderr
     (document,) = yaml.safe_load_all((await rotate("begin", *new, "-n", "here")).stdout)
     assert document["metadata"]["namespace"] == "here"
 
@@ -243,3 +253,11 @@ async def test_a_new_anchor_that_is_older_is_warned_of(files: Path) -> None:
 )
 def test_a_context_of_any_name_has_a_file_in_the_directory(context: str, name: str) -> None:
     assert file_name(context) == name
+
+
+def test_the_next_step_is_spelled_for_the_same_clusters_and_processes() -> None:
+    spelled = asked.command("status", Path("my config"), ["a/b", "c"], [Address("127.0.0.1", 9990)])
+    assert spelled == (
+        "jackstay certs rotate status --kubeconfig 'my config' "
+        "--context a/b --context c --admin 127.0.0.1:9990"
+    )

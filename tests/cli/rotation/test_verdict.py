@@ -274,5 +274,5 @@ def test_leaves_may_be_made_under_the_newest_once_all_hold_it(there: Seen, every
 def test_where_it_stands_and_what_comes_next(there: Seen, stage: Stage, said: str) -> None:
     found = status(there)
     assert found.stage is stage
-    assert said in shown.verdict(found)
+    assert said in shown.verdict(found, lambda step: f"certs rotate {step}")
     assert shown.as_json(there, found)["stage"] == stage.value
