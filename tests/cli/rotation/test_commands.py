@@ -15,7 +15,9 @@ from certs.trust_bundle import TrustBundle
 from cli.errors import CliError
 from cli.install.parts import BUNDLE_KEY
 from cli.rotation import asked
+from cli.rotation.manifests import config_map
 from cli.rotation.printed import file_name
+from cli.rotation.seen import Place
 from cluster.kinds import CONFIG_MAP
 from process.address import Address
 from tests.certs.test_foreign_chains import openssl
@@ -28,6 +30,7 @@ OLD = Pki.make(now=NEW.now - timedelta(hours=9))
 BOTH = anchors.of((OLD.root.certificate, NEW.root.certificate))
 OLD_FP, NEW_FP = anchors.fingerprint(OLD.root.certificate), anchors.fingerprint(NEW.root.certificate)
 GATEWAY = "jackstay-gateway.jackstay"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 CONTEXTS = ("--context", "east", "--context", "west")
 
 
@@ -261,3 +264,20 @@ def test_the_next_step_is_spelled_for_the_same_clusters_and_processes() -> None:
         "jackstay certs rotate status --kubeconfig 'my config' "
         "--context a/b --context c --admin 127.0.0.1:9990"
     )
+
+
+def test_whatever_else_is_in_a_config_map_stays_in_it() -> None:
+    raw = {
+        "metadata": {"labels": {"a": "b"}, "annotations": {"c": "d", LAST_APPLIED: "{}"}, "uid": "1"},
+        "data": {"more": "kept", BUNDLE_KEY: "old"},
+        "binaryData": {"blob": "AAEC"},
+    }
+    made = config_map(Place("east", "here", OLD.bundle, raw=raw), BOTH)
+    assert made["metadata"] == {
+        "name": "jackstay-trust-bundle",
+        "namespace": "here",
+        "labels": {"a": "b"},
+        "annotations": {"c": "d"},
+    }
+    assert made["data"] == {"more": "kept", BUNDLE_KEY: BOTH.pem.decode()}
+    assert made["binaryData"] == {"blob": "AAEC"}
