@@ -1,14 +1,12 @@
 """A leaf put together from its parts in DER, for what no library writes, and signed by a real issuer."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from certs.der import inside as content
-from certs.der import split as parts
 from tests.certs.forge import Forged, but, forge, new_key
 from tests.certs.table.example import Example, Make, Row, shown
 from tests.support.bare_tls import signing
@@ -33,6 +31,30 @@ def tlv(tag: int, *inside: bytes) -> bytes:
         return bytes((tag, len(body))) + body
     length = len(body).to_bytes((len(body).bit_length() + 7) // 8)
     return bytes((tag, 0x80 | len(length))) + length + body
+
+
+def parts(der: bytes) -> Iterator[bytes]:
+    """The values that stand one behind the other in *der*."""
+    at = 0
+    while at < len(der):
+        begin, length = _header(der, at)
+        yield der[at : begin + length]
+        at = begin + length
+
+
+def content(value: bytes) -> bytes:
+    """What stands inside of one value."""
+    begin, length = _header(value, 0)
+    return value[begin : begin + length]
+
+
+def _header(der: bytes, at: int) -> tuple[int, int]:
+    """Where the content of the value at *at* begins, and how long it is."""
+    length = der[at + 1]
+    if length < 0x80:
+        return at + 2, length
+    more = length & 0x7F
+    return at + 2 + more, int.from_bytes(der[at + 2 : at + 2 + more])
 
 
 def same(one: Any) -> Any:

@@ -108,6 +108,22 @@ ROWS: list[Row] = [
     _changed("an issuer alone", "TLS: |authority", _chain(lambda chain: chain[1:])),
     _changed("the issuer first", "TLS: |authority", _chain(lambda chain: chain[::-1])),
     _changed(
+        "issuers in the wrong order",
+        "in order",
+        _chain(lambda chain: [chain[0], chain[2], chain[1]]),
+        issuers=2,
+    ),
+    _changed("an issuer twice", "twice", _chain(lambda chain: [*chain, chain[1]])),
+    _changed(
+        "a stranger's issuer behind", "in order", _chain(lambda chain: [*chain, forge(issuers=2).chain[1]])
+    ),
+    _changed(
+        "a stranger's issuer between",
+        "in order",
+        _chain(lambda chain: [chain[0], forge(issuers=2).chain[1], *chain[1:]]),
+    ),
+    _changed("the leaf twice", "twice", _chain(lambda chain: [chain[0], *chain])),
+    _changed(
         "the root in the place of the leaf",
         "TLS: |authority|self",
         lambda one: replace(one, chain=[*one.chain[1:], one.chain[0]]),

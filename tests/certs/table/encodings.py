@@ -7,7 +7,6 @@ before anybody else sees them; what is left is the certificate that was signed.
 
 from functools import partial
 
-from certs.der import inside as content
 from tests.certs.table.by_hand import (
     BITS,
     BOOLEAN,
@@ -24,6 +23,7 @@ from tests.certs.table.by_hand import (
     VALIDITY,
     VERSION,
     Edit,
+    content,
     extension_value,
     extensions,
     hand_row,
@@ -41,7 +41,7 @@ SIGNED = "TLS: certificate signature failure"
 TIME = "TLS: format error in certificate's not|cannot be read|must be UtcTime"
 ASKED = "TLS: unable to get local|cannot be read|names nobody|is not an identity|0 DNS names|purpose"
 SHOWN = "TLS: (EE certificate key too weak|bad signature)|cannot be read"
-NUMBER = "cannot be read|not positive|serial between|version"
+NUMBER = "cannot be read|longer than 20 bytes|not positive|serial between|version"
 
 
 def long_length(index: int) -> Edit:

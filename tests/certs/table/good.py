@@ -13,7 +13,23 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from certs.pem import blocks
-from tests.certs.forge import CLIENT, NOW, SERVER, WEB, Change, but, dns, forge, having, named, usage, without
+from tests.certs.forge import (
+    CLIENT,
+    NOW,
+    SERVER,
+    WEB,
+    Change,
+    authority,
+    but,
+    dns,
+    forge,
+    having,
+    leaf_draft,
+    named,
+    sign,
+    usage,
+    without,
+)
 from tests.certs.table.example import Example, Make, forged, shown
 from tests.certs.table.keys import rsa_key
 from tests.certs.table.names import LONG
@@ -110,10 +126,14 @@ def with_root() -> Example:
     return shown(made, also=[made.root.public_bytes(Encoding.DER)])
 
 
-def foreign_issuer() -> Example:
-    """Somebody else's issuer behind the chain, as there may be while roots are replaced."""
-    one = shown(forge())
-    return replace(one, chain=[*one.chain, *shown(forge()).chain[1:]])
+def cross_signed() -> Example:
+    """The new root, signed by the old one, is sent along to those who hold the new one as their anchor."""
+    old, new, issuer, leaf = authority("old root"), authority("new root"), authority("issuer"), leaf_draft()
+    anchor, crossed = sign(new, None), sign(new, (old, sign(old, None)))
+    between = sign(issuer, (new, anchor))
+    last = sign(leaf, (issuer, between))
+    chain = [link.public_bytes(Encoding.DER) for link in (last, between, crossed)]
+    return Example(chain, signing(leaf.key), anchor.public_bytes(Encoding.PEM))
 
 
 GOOD: dict[str, Make] = {
@@ -123,7 +143,7 @@ GOOD: dict[str, Make] = {
     "three issuers": forged(issuers=3),
     "five certificates": forged(issuers=4),
     "its root sent along": with_root,
-    "an issuer that is not needed sent along": foreign_issuer,
+    "a new root signed by the old one sent along": cross_signed,
     "two anchors, the first counts": two_anchors(first=True),
     "two anchors, the second counts": two_anchors(first=False),
     "P-384 everywhere": forged(

@@ -120,7 +120,7 @@ def written(kind: str) -> Row:
     return Row(
         "keys",
         names[kind],
-        "plain form|TLS: |cannot be read",
+        "unusual form|plain form|TLS: |cannot be read",
         by_hand(put(KEY, spki), key=key),
         by_hand(key=key),
     )
