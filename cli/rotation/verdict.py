@@ -175,10 +175,12 @@ def _needing(old: str, seen: Seen) -> Iterator[str]:
 
 
 def _needed_beside(old: str, seen: Seen) -> frozenset[str]:
-    """What everybody must hold when *old* is gone: the newest anchor, and those above leaves in use."""
+    """What everybody must hold when *old* is gone: the newest anchor, and those above leaves and issuers."""
     others = [anchor for anchor in seen.anchors().values() if anchor.sha256 != old]
     newest = [one.sha256 for one in sorted_(frozenset(others))[:1]]
-    above = {anchor for one in seen.processes if one.held for anchor in one.held.leaf_anchors}
+    told = [one.held for one in seen.processes if one.held]
+    above = {anchor for held in told for anchor in held.leaf_anchors | held.issuer_anchors}
+    above |= {issuer.anchor for issuer in seen.issuers}
     return frozenset({*newest, *above} - {old, ""})
 
 

@@ -147,6 +147,18 @@ CASES = [
         ("gateway-0 does not hold anchor", "ConfigMap jackstay/jackstay-trust-bundle does not hold"),
     ),
     Case(
+        "an issuer under a third anchor, of which leaves will be",
+        seen(process(BOTH, NEW_FP), process(FOREIGN, NEW_FP, name="web"), secret(THIRD_FP)),
+        ("is under an older anchor", "different bundles"),
+        ("gateway-0 does not hold anchor",),
+    ),
+    Case(
+        "the identity service issues by a third anchor",
+        seen(process(BOTH, NEW_FP), process(FOREIGN, NEW_FP, name="identity", issuer=THIRD_FP)),
+        ("it issues under an older anchor", "different bundles"),
+        ("gateway-0 does not hold anchor",),
+    ),
+    Case(
         "the issuer cannot be read",
         seen(process(BOTH, NEW_FP), place(BOTH), secret("", wrong="it cannot be read: damaged")),
         ("it cannot be read: damaged",),
