@@ -156,6 +156,8 @@ def load_authority(chain: tuple[x509.Certificate, ...], key: PrivateKey) -> Auth
                 "the certificate is not an authority's (basic constraints do not say CA): it may sign nothing"
             )
         certificate.check_named(first)
+        if not certificate.issued_by(first, first):  # how a root signs itself is its own affair
+            certificate.check_signature_hash(first)
     except InvalidCertificate as error:
         raise CannotIssue(f"the authority cannot be used: {error}") from error
     return Authority(first, key, chain[1:])

@@ -204,6 +204,8 @@ def check_anchor(certificate: x509.Certificate) -> None:
             "use the root's certificate, not a leaf's"
         )
     if not issued_by(certificate, certificate):
+        if certificate.subject == certificate.issuer:
+            check_signature_hash(certificate)  # neither verifier would look at such a signature
         raise InvalidCertificate(
             "it is not self-signed, so it is an issuer and no trust anchor; "
             "use the certificate of the root above it"

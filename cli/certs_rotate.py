@@ -81,7 +81,7 @@ Patience = Annotated[
 Directory = Annotated[
     Path | None,
     typer.Option(
-        metavar="DIR", help="Write one file for each context, DIR/CONTEXT.yaml, instead of printing."
+        metavar="DIR", help="Write one file for each context, DIR/CONTEXT.yaml; needed for several."
     ),
 ]
 AsForm = Annotated[Form, typer.Option("--output", "-o", help="Manifests; pem: the bundle itself, of a file.")]
@@ -119,17 +119,20 @@ def begin(
     if not lacking:
         raise CliError(
             f"{new_anchor} is a trust anchor already, everywhere: there is nothing to add",
-            hint="How far it is:  jackstay certs rotate status",
+            hint=f"How far it is:  {asked.command('status', kubeconfig, contexts)}",
         )
     _say_of(new, lacking)
     print_places([(place, with_anchor(_held(place), new)) for place in lacking], output, directory)
+    whom = "" if clusters else " --admin HOST:PORT"
     _next(
         "Apply this, each part to its own cluster. Whoever has anchors from elsewhere (a Secret's ca.crt, "
         "a file) gets both there too.",
-        "Then wait until status says that all hold the newest anchor:  jackstay certs rotate status",
+        "Then wait until status says that all hold the newest anchor:  "
+        + asked.command(f"status{whom}", kubeconfig, contexts),
         "Then make each cluster's issuer under the new anchor (jackstay certs issuer), apply it as Secret "
         "jackstay-identity-issuer, and make anew the leaves that are made by hand.",
-        "When status says that all leaves are under it:  jackstay certs rotate finish --old-anchor FILE",
+        "When status says that all leaves are under it:  "
+        + asked.command(f"finish --old-anchor FILE{whom}", kubeconfig, contexts),
     )
 
 
@@ -165,7 +168,7 @@ def show_status(
         console.print(shown.table(found), soft_wrap=False)
         for line in shown.lines(seen, found):
             console.print(line)
-        console.print(shown.verdict(found))
+        console.print(shown.verdict(found, lambda name: asked.command(name, kubeconfig, contexts, admin)))
     raise typer.Exit(0 if found.complete else 1)
 
 
@@ -213,8 +216,10 @@ def finish(
     with explained(InvalidTrustBundle):
         print_places([(place, anchors.without(_held(place), {old})) for place in holding], output, directory)
     _next(
+        asked.who(seen),
         "Apply this, each part to its own cluster; take the anchor away where it is held elsewhere.",
-        f"Then check that nobody holds it any more:  jackstay certs rotate finish --old-anchor {old[:16]}",
+        "Then check that nobody holds it any more:  "
+        + asked.command(f"finish --old-anchor {old[:16]}", kubeconfig, contexts, admin),
         "Streams that began under the old anchor are cut after --max-identity-overrun (1 h), and not before.",
         "Keep the old anchor's key from being used again: destroy it.",
     )
@@ -227,7 +232,7 @@ def _finished(old: str, seen: Seen) -> None:
             + "\n".join(f"  {one}" for one in waiting),
             hint="A mounted ConfigMap takes about a minute. Files are given by --trust-anchors FILE.",
         )
-    _next(f"Nobody holds the anchor {old[:16]} any more: the rotation is finished.")
+    _next(asked.who(seen), f"None of them holds the anchor {old[:16]} any more: the rotation is finished.")
 
 
 def _say_of(new: x509.Certificate, places: Sequence[Place]) -> None:

@@ -1,6 +1,7 @@
 """What a command line of `certs rotate` means: which anchors, which clusters, and what is there now."""
 
 import asyncio
+import shlex
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -79,9 +80,30 @@ def places(seen: Seen) -> list[Place]:
     for place in seen.places:
         if place.bundle is None:
             raise CliError(f"{place} is no bundle: {place.wrong}", hint="Mend it first; nothing was printed.")
-    if not seen.places:
+    having = {place.context for place in seen.places}
+    if lacking := [context for context in seen.contexts if context not in having]:
         raise CliError(
-            "there is no ConfigMap jackstay-trust-bundle in any namespace",
+            f"{', '.join(lacking)}: there is no ConfigMap jackstay-trust-bundle in any namespace",
             hint="jackstay install prints it; for processes with files, name theirs: --trust-anchors FILE",
         )
     return list(seen.places)
+
+
+def command(
+    name: str,
+    kubeconfig: Path | None,
+    contexts: Sequence[str] | None,
+    admin: Sequence[Address] | None = None,
+) -> str:
+    """`jackstay certs rotate` *name* about the same clusters and processes, for a shell."""
+    flags = ["--kubeconfig", str(kubeconfig)] if kubeconfig else []
+    flags += [word for context in contexts or () for word in ("--context", context)]
+    flags += [word for one in admin or () for word in ("--admin", str(one))]
+    return shlex.join(("jackstay", "certs", "rotate", *name.split(), *flags))
+
+
+def who(seen: Seen) -> str:
+    """Who was asked, for people to see who was not."""
+    count = len(seen.processes)
+    where = f" of {', '.join(seen.contexts)}" if seen.contexts else ""
+    return f"Asked: {count} process{'' if count == 1 else 'es'}{where}. Nobody else was."

@@ -20,6 +20,7 @@ def with_anchor(bundle: TrustBundle, new: x509.Certificate) -> TrustBundle:
 def config_map(place: Place, bundle: TrustBundle) -> Manifest:
     """*place* with *bundle* in it; whatever else is in it stays, since applying would take it away."""
     metadata = place.raw.get("metadata") or {}
+    binary = {"binaryData": place.raw["binaryData"]} if place.raw.get("binaryData") else {}
     annotations = {k: v for k, v in (metadata.get("annotations") or {}).items() if k != _OF_KUBECTL}
     return manifest(
         CONFIG_MAP,
@@ -28,4 +29,5 @@ def config_map(place: Place, bundle: TrustBundle) -> Manifest:
         labels=metadata.get("labels") or {"app.kubernetes.io/name": "jackstay"},
         annotations=annotations,
         data={**(place.raw.get("data") or {}), BUNDLE_KEY: bundle.pem.decode()},
+        **binary,
     )

@@ -25,6 +25,9 @@ OURS = "app.kubernetes.io/name=jackstay"
 PROXIES = "jackstay.io/proxy=outbound"
 """What a pod with the client's end beside its application is labelled, in any namespace."""
 
+COMMANDS = frozenset({"gateway", "identity", "mirror", "outbound"})
+"""What processes of ours are started as: first, or behind the program's name."""
+
 AT_ONCE = 50
 LARGEST = 16 << 20
 _OVER = ("Succeeded", "Failed")
@@ -42,8 +45,9 @@ async def look(
 
     No question is waited for longer than *patience* seconds. Raises nothing of what goes wrong there.
     """
+    named = tuple(clusters)
     async with asyncio.TaskGroup() as tasks:
-        asked = [tasks.create_task(_cluster(context, access, patience)) for context, access in clusters]
+        asked = [tasks.create_task(_cluster(context, access, patience)) for context, access in named]
         asked += [tasks.create_task(_process(address, patience)) for address in processes]
     found = [Seen(places=tuple(places)), *(task.result() for task in asked)]
     return Seen(
@@ -51,6 +55,7 @@ async def look(
         tuple(one for part in found for one in part.places),
         tuple(one for part in found for one in part.issuers),
         tuple(one for part in found for one in part.unread),
+        tuple(context for context, _ in named),
     )
 
 
@@ -84,7 +89,11 @@ async def _whole(context: str, cluster: Cluster, patience: float) -> Seen:
     each = {(_of(pod, "namespace"), _of(pod, "name")): pod for found in running for pod in found}
     turns = asyncio.Semaphore(AT_ONCE)
     async with asyncio.TaskGroup() as tasks:
-        told = [tasks.create_task(_pod(context, cluster, pod, turns)) for _, pod in sorted(each.items())]
+        told = [
+            tasks.create_task(_process_in(context, cluster, pod, port, turns))
+            for _, pod in sorted(each.items())
+            for port in admin_ports(pod)
+        ]
     return Seen(
         tuple(task.result() for task in told),
         places,
@@ -116,19 +125,22 @@ async def _pods(cluster: Cluster, selector: str) -> Found:
     return [pod for pod in pods if (pod.get("status") or {}).get("phase") not in _OVER]
 
 
-async def _pod(context: str, cluster: Cluster, pod: Raw, turns: asyncio.Semaphore) -> Process:
+async def _process_in(
+    context: str, cluster: Cluster, pod: Raw, port: int, turns: asyncio.Semaphore
+) -> Process:
     namespace, name = _of(pod, "namespace"), _of(pod, "name")
+    called = name if len(admin_ports(pod)) == 1 else f"{name}:{port}"
     phase = (pod.get("status") or {}).get("phase", "")
     if phase != "Running":
-        return Process(context, namespace, name, None, f"the pod is {phase or 'not running yet'}")
+        return Process(context, namespace, called, None, f"the pod is {phase or 'not running yet'}")
     try:
         async with turns:
-            answer = await cluster.ask_pod(namespace, name, admin_port(pod), "/metrics")
-        return Process(context, namespace, name, said.held(answer.decode("utf-8", "replace")))
+            answer = await cluster.ask_pod(namespace, name, port, "/metrics")
+        return Process(context, namespace, called, said.held(answer.decode("utf-8", "replace")))
     except (ClusterError, said.Unreadable) as error:
         needed = f" (needed is `get` on pods/proxy in namespace {namespace})"
         why = str(error).removeprefix(f"{context}: ") + (needed if isinstance(error, Forbidden) else "")
-        return Process(context, namespace, name, None, why)
+        return Process(context, namespace, called, None, why)
 
 
 async def _process(address: Address, patience: float) -> Seen:
@@ -187,15 +199,28 @@ def issuer(context: str, raw: Raw, bundles: Sequence[TrustBundle]) -> Issuer:
     return Issuer(context, namespace, "" if above is None else anchors.fingerprint(above))
 
 
-def admin_port(pod: Raw) -> int:
-    """The port of *pod* that is named `admin`; ours, if none is."""
+def admin_ports(pod: Raw) -> tuple[int, ...]:
+    """
+    The ports named `admin` of the containers in *pod* that run a command of ours: one for each process.
+
+    Our usual one where none has that name. An application may have such a port too: it counts only where no
+    command is known, and then the first.
+    """
     spec: Any = pod.get("spec") or {}
-    for containers in (spec.get("initContainers"), spec.get("containers")):
-        for container in containers or ():
-            for port in container.get("ports") or ():
-                if port.get("name") == "admin" and isinstance(port.get("containerPort"), int):
-                    return int(port["containerPort"])
-    return ADMIN_PORT
+    ours: list[int] = []
+    others: list[int] = []
+    for container in (*(spec.get("initContainers") or ()), *(spec.get("containers") or ())):
+        named = [
+            int(port["containerPort"])
+            for port in container.get("ports") or ()
+            if port.get("name") == "admin" and isinstance(port.get("containerPort"), int)
+        ]
+        words = [*(container.get("command") or ()), *(container.get("args") or ())]
+        if COMMANDS.intersection(words[:3]):
+            ours += named or [ADMIN_PORT]
+        else:
+            others += named
+    return tuple(dict.fromkeys(ours or others[:1])) or (ADMIN_PORT,)
 
 
 def _of(raw: Raw, name: str) -> str:

@@ -118,6 +118,8 @@ class Seen:
     places: tuple[Place, ...] = ()
     issuers: tuple[Issuer, ...] = ()
     unread: tuple[Unread, ...] = ()
+    contexts: tuple[str, ...] = ()
+    """The clusters that were asked, whatever was found there."""
 
     def anchors(self) -> dict[str, Anchor]:
         """Every anchor that anybody holds, by fingerprint; with its name where somebody knows it."""

@@ -1,22 +1,25 @@
 """How the state of a rotation is shown, to people and to programs. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, assert_never
 
 from rich.table import Table
 from rich.text import Text
 
 from cli.rotation.seen import Seen, sorted_
-from cli.rotation.verdict import SHORT, Judged, Status
+from cli.rotation.verdict import SHORT, Judged, Stage, Status
 
 
 def as_json(seen: Seen, status: Status) -> dict[str, Any]:
     """For a program; times as RFC 3339, hashes whole."""
     return {
         "complete": status.complete,
+        "stage": status.stage.value,
         "newestHeldByAll": status.everywhere,
         "newestAnchor": status.newest.sha256 if status.newest else None,
+        "leavesBehind": status.leaves_behind,
+        "issuersBehind": status.issuers_behind,
         "anchors": [
             {
                 "sha256": one.sha256,
@@ -110,15 +113,35 @@ def lines(seen: Seen, status: Status) -> Iterator[Text]:
     yield from (Text(f"✗ {sentence}", "red") for sentence in status.wrong)
 
 
-def verdict(status: Status) -> str:
-    """What is to be done next, in a sentence."""
-    if status.complete:
-        return "All hold the same trust anchors, and every leaf is under the newest: no older one is needed."
-    if status.everywhere:
-        return (
-            "All hold the newest anchor: now leaves and issuers under it. The older one must stay until then."
-        )
-    return "Not all hold the newest anchor, or not all were seen: no leaf may be under it alone yet."
+def verdict(status: Status, command: Callable[[str], str]) -> str:
+    """Where the rotation stands and what is to be done next; *command* spells a step of it for a shell."""
+    match status.stage:
+        case Stage.SPREADING:
+            return "Not all hold the newest anchor, or not all were seen: no leaf may be under it alone yet."
+        case Stage.REISSUING:
+            behind = " and ".join(_counted(status))
+            return (
+                f"All hold the newest anchor: now leaves and issuers under it. {behind} still under an older "
+                "one, which must stay until then."
+            )
+        case Stage.SETTLING:
+            return "Every leaf is under the newest anchor, but not all hold the same anchors yet: look again."
+        case Stage.READY:
+            step = command(f"finish --old-anchor {status.older[0][:SHORT]}")
+            return f"Ready to finish, nobody needs an older anchor:  {step}"
+        case Stage.SINGLE:
+            return "All hold one trust anchor, and every leaf is under it: no rotation is under way."
+        case _:
+            assert_never(status.stage)
+
+
+def _counted(status: Status) -> Iterator[str]:
+    """How many leaves and issuers are behind, with the verb behind the last."""
+    counts = [(status.leaves_behind, "leaf", "leaves"), (status.issuers_behind, "issuer", "issuers")]
+    found = [(count, one if count == 1 else many) for count, one, many in counts if count]
+    for number, (count, word) in enumerate(found, 1):
+        verb = "" if number < len(found) else " is" if count == 1 and len(found) == 1 else " are"
+        yield f"{count} {word}{verb}"
 
 
 def _short(hashes: Iterable[str]) -> Text:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from enum import StrEnum
 
 from cli.rotation.seen import Anchor, Issuer, Place, Process, Seen, sorted_
 
@@ -17,6 +18,21 @@ class Judged:
     wrong: tuple[str, ...]
 
 
+class Stage(StrEnum):
+    """Where a rotation stands."""
+
+    SPREADING = "spreading"
+    """Not everybody holds the newest anchor, or was seen."""
+    REISSUING = "reissuing"
+    """Everybody holds it, and a leaf or an issuer is under an older one."""
+    SETTLING = "settling"
+    """All leaves and issuers are under it; what is held is not everywhere the same, or not known."""
+    READY = "ready"
+    """The older anchors may go."""
+    SINGLE = "single"
+    """There is one anchor, and all are under it: no rotation is under way."""
+
+
 @dataclass(frozen=True, slots=True)
 class Status:
     """How far a rotation is. It is complete if nothing is wrong: then the old anchor may go."""
@@ -28,10 +44,24 @@ class Status:
     """What is not a single process's, and what they have not in common."""
     everywhere: bool
     """Whether everybody was seen and holds the newest anchor: then leaves may be made under it."""
+    older: tuple[str, ...] = ()
+    """The fingerprints of all other anchors that anybody holds."""
+    leaves_behind: int = 0
+    """Processes with a leaf that is not under the newest anchor."""
+    issuers_behind: int = 0
+    """Issuers that are not: in Secrets, and in use."""
 
     @property
     def complete(self) -> bool:
         return not self.wrong and not any(one.wrong for one in self.processes)
+
+    @property
+    def stage(self) -> Stage:
+        if self.complete:
+            return Stage.READY if self.older else Stage.SINGLE
+        if not self.everywhere:
+            return Stage.SPREADING
+        return Stage.REISSUING if self.leaves_behind or self.issuers_behind else Stage.SETTLING
 
 
 def status(seen: Seen) -> Status:
@@ -49,7 +79,17 @@ def status(seen: Seen) -> Status:
     holding += [expected in place.fingerprints for place in seen.places]
     settled = not any(one.held and len(one.held.bundles) > 1 for one in seen.processes)
     everywhere = all(holding) and settled and not list(_unseen(seen))
-    return Status(newest, judged, tuple(_wrong_in_all(seen, expected)), everywhere)
+    told = [one.held for one in seen.processes if one.held]
+    return Status(
+        newest,
+        judged,
+        tuple(_wrong_in_all(seen, expected)),
+        everywhere,
+        older=tuple(one.sha256 for one in ordered[1:]),
+        leaves_behind=sum(held.leaf_anchors != {expected} for held in told),
+        issuers_behind=sum(bool(held.issuer_anchors - {expected}) for held in told)
+        + sum(one.anchor != expected for one in seen.issuers),
+    )
 
 
 def _behind(process: Process, newest: str, places: Iterable[Place]) -> Iterator[str]:
@@ -103,10 +143,9 @@ def _wrong_in_all(seen: Seen, newest: str) -> Iterator[str]:
 def _unseen(seen: Seen) -> Iterator[str]:
     for one in seen.unread:
         yield one.why
-    asked = {one.context for one in seen.unread}
-    found = {one.context for one in seen.processes}
-    for context in sorted({place.context for place in seen.places} - found - asked):
-        if context:
+    told = {one.context for one in seen.unread} | {one.context for one in seen.processes}
+    for context in seen.contexts:
+        if context not in told:
             yield f"{context}: no process of jackstay was found there"
     if not seen.processes:
         yield "no process was seen"
@@ -136,10 +175,12 @@ def _needing(old: str, seen: Seen) -> Iterator[str]:
 
 
 def _needed_beside(old: str, seen: Seen) -> frozenset[str]:
-    """What everybody must hold when *old* is gone: the newest anchor, and those above leaves in use."""
+    """What everybody must hold when *old* is gone: the newest anchor, and those above leaves and issuers."""
     others = [anchor for anchor in seen.anchors().values() if anchor.sha256 != old]
     newest = [one.sha256 for one in sorted_(frozenset(others))[:1]]
-    above = {anchor for one in seen.processes if one.held for anchor in one.held.leaf_anchors}
+    told = [one.held for one in seen.processes if one.held]
+    above = {anchor for held in told for anchor in held.leaf_anchors | held.issuer_anchors}
+    above |= {issuer.anchor for issuer in seen.issuers}
     return frozenset({*newest, *above} - {old, ""})
 
 

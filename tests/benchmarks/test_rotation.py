@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from benchmarks import makers, rotation
 from benchmarks.keys import KINDS, Kind, authorities, new_key
+from benchmarks.programs import until
 from benchmarks.rotation import Rotated, Under, to_markdown
 from benchmarks.site import Way
 from certs import anchors
@@ -41,6 +42,7 @@ def test_a_stream_that_breaks_and_connections_that_fail_are_counted(
         with under.block():
             for _ in range(rotation.AT_ONCE):
                 answered.acquire()
+            until(lambda: under.lost > 0, lambda: "the stream, which is connected beside the others")
         listener.shutdown(socket.SHUT_RDWR)
     assert under.failed > 0
     assert under.connections == 0

@@ -95,3 +95,30 @@ def test_weak_and_ending_anchors_are_warned_of(tmp_path: Path) -> None:
     assert "RSA 2048, the least that peers take" in said[0]
     assert "valid for 24 years, which is long" in said[1]
     assert "has expired" in said[2]
+
+
+def test_an_anchor_over_sha_1_is_refused_for_that_and_signs_nothing(files: Path) -> None:
+    openssl(
+        files,
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -sha1 -keyout s.key -out s.crt "
+        "-days 30 -subj /CN=s",
+    )
+    taken = "it is signed with ECDSA-SHA1; taken are SHA-256, SHA-384 and SHA-512"
+    with pytest.raises(CliError, match=f"trust anchor 1: {taken}"):
+        run("bundle", files / "out.crt", files / "s.crt")
+    with pytest.raises(CliError, match=f"the authority cannot be used: {taken}"):
+        run("issuer", files / "i.crt", files / "i.key", "--ca", files / "s.crt", "--ca-key", files / "s.key")
+    assert not (files / "i.crt").exists()
+
+
+def test_an_issuer_that_is_signed_over_sha_1_signs_nothing(files: Path) -> None:
+    (files / "root.key").write_bytes(A.root.key_pem)
+    (files / "ext").write_text("basicConstraints=critical,CA:TRUE")
+    openssl(
+        files,
+        "req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout i.key -out i.csr -subj /CN=i",
+        "x509 -req -in i.csr -sha1 -CA a.crt -CAkey root.key -set_serial 7 -days 30 -extfile ext -out i.crt",
+    )
+    with pytest.raises(CliError, match="signed with ECDSA-SHA1"):
+        run("leaf", A.identity("web.test").dns_name, files / "w.crt", files / "w.key",
+            "--ca", files / "i.crt", "--ca-key", files / "i.key")  # fmt: skip

@@ -54,4 +54,5 @@ def seen(*parts: Process | Place | Issuer) -> Seen:
         tuple(one for one in parts if isinstance(one, Process)),
         tuple(one for one in parts if isinstance(one, Place)),
         tuple(one for one in parts if isinstance(one, Issuer)),
+        contexts=tuple(dict.fromkeys(one.context for one in parts if one.context)),
     )

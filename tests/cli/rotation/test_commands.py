@@ -14,7 +14,12 @@ from certs.authority import make_root
 from certs.trust_bundle import TrustBundle
 from cli.errors import CliError
 from cli.install.parts import BUNDLE_KEY
+from cli.rotation import asked
+from cli.rotation.manifests import config_map
+from cli.rotation.printed import file_name
+from cli.rotation.seen import Place
 from cluster.kinds import CONFIG_MAP
+from process.address import Address
 from tests.certs.test_foreign_chains import openssl
 from tests.cli.rotation.site import Site, clusters
 from tests.cli.test_certs import run
@@ -25,6 +30,7 @@ OLD = Pki.make(now=NEW.now - timedelta(hours=9))
 BOTH = anchors.of((OLD.root.certificate, NEW.root.certificate))
 OLD_FP, NEW_FP = anchors.fingerprint(OLD.root.certificate), anchors.fingerprint(NEW.root.certificate)
 GATEWAY = "jackstay-gateway.jackstay"
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 CONTEXTS = ("--context", "east", "--context", "west")
 
 
@@ -72,6 +78,8 @@ async def test_a_rotation_from_begin_to_finish(files: Path, monkeypatch: pytest.
         with pytest.raises(CliError, match="nobody holds another anchor"):
             await rotate("finish", *old, *CONTEXTS)
 
+        with pytest.raises(CliError, match="of 2 clusters cannot be applied together"):
+            await rotate("begin", *new, *CONTEXTS)
         begun = await rotate("begin", *new, *CONTEXTS, "--directory", files / "begin")
         assert begun.stdout == ""
         assert f"kubectl --context west apply -f {files / 'begin' / 'west.yaml'}" in begun.stderr
@@ -106,14 +114,20 @@ async def test_a_rotation_from_begin_to_finish(files: Path, monkeypatch: pytest.
         complete = json.loads((await rotate("status", *CONTEXTS, "-o", "json")).output)
         assert (complete["complete"], complete["newestAnchor"]) == (True, NEW_FP)
 
-        await rotate("finish", *old, *CONTEXTS, "--directory", files / "finish")
+        ready = (await rotate("status", *CONTEXTS)).stdout.splitlines()[-1]
+        assert ready.endswith(f"rotate finish --old-anchor {OLD_FP[:12]} --context east --context west")
+        finishing = await rotate("finish", *old, *CONTEXTS, "--directory", files / "finish")
+        again = f"rotate finish --old-anchor {OLD_FP[:16]} --context east --context west\n"
+        assert again in finishing.stderr
         await apply(files / "finish", east, west)
         with pytest.raises(CliError, match="still in use by") as waiting:
             await rotate("finish", "--old-anchor", OLD_FP[:10], *CONTEXTS)
         assert str(waiting.value).count("gateway-") == 4
         for end in ends:
             end.uses(NEW.leaf(GATEWAY), NEW.bundle)
-        assert "finished" in (await rotate("finish", *old, *CONTEXTS)).stderr
+        told = (await rotate("finish", *old, *CONTEXTS)).stderr
+        assert "Asked: 4 processes of east, west. Nobody else was.\n" in told
+        assert "finished" in told
         assert (await rotate("status", *CONTEXTS)).exit_code == 0
 
 
@@ -140,6 +154,8 @@ async def test_nothing_is_printed_as_long_as_a_cluster_or_a_bundle_cannot_be_rea
         with pytest.raises(CliError, match="no ConfigMap jackstay-trust-bundle"):
             await rotate("begin", *new, *CONTEXTS)
         await east.bundle(OLD.bundle)
+        with pytest.raises(CliError, match="west: there is no ConfigMap jackstay-trust-bundle"):
+            await rotate("begin", *new, *CONTEXTS)
         await west.make(CONFIG_MAP, "jackstay-trust-bundle", "jackstay", data={BUNDLE_KEY: "damaged"})
         with pytest.raises(CliError, match="west: ConfigMap jackstay/jackstay-trust-bundle is no bundle"):
             await rotate("begin", *new, *CONTEXTS)
@@ -183,7 +199,9 @@ async def test_an_anchor_that_cannot_be_one_is_refused(files: Path, make: str, s
 
 async def test_files_are_rotated_without_any_cluster(files: Path) -> None:
     new = ("--new-anchor", files / "new.crt", "--trust-anchors", files / "old.crt")
-    assert TrustBundle.from_pem((await rotate("begin", *new, "-o", "pem")).stdout.encode()) == BOTH
+    begun = await rotate("begin", *new, "-o", "pem")
+    assert TrustBundle.from_pem(begun.stdout.encode()) == BOTH
+    assert "certs rotate status --admin HOST:PORT\n" in begun.stderr
     (document,) = yaml.safe_load_all((await rotate("begin", *new, "-n", "here")).stdout)
     assert document["metadata"]["namespace"] == "here"
 
@@ -223,3 +241,43 @@ async def test_a_new_anchor_that_is_older_is_warned_of(files: Path) -> None:
     )
     assert TrustBundle.from_pem(done.stdout.encode()).digest == BOTH.digest
     assert "made before one of the present anchors" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("context", "name"),
+    [
+        ("east", "east"),
+        ("kubernetes-admin@east.example", "kubernetes-admin@east.example"),
+        ("arn:aws:eks:eu-west-1:1:cluster/east", "arn_aws_eks_eu-west-1_1_cluster_east"),
+        ("../east", "_east"),
+        ("/etc/east", "_etc_east"),
+        ("", "files"),
+    ],
+)
+def test_a_context_of_any_name_has_a_file_in_the_directory(context: str, name: str) -> None:
+    assert file_name(context) == name
+
+
+def test_the_next_step_is_spelled_for_the_same_clusters_and_processes() -> None:
+    spelled = asked.command("status", Path("my config"), ["a/b", "c"], [Address("127.0.0.1", 9990)])
+    assert spelled == (
+        "jackstay certs rotate status --kubeconfig 'my config' "
+        "--context a/b --context c --admin 127.0.0.1:9990"
+    )
+
+
+def test_whatever_else_is_in_a_config_map_stays_in_it() -> None:
+    raw = {
+        "metadata": {"labels": {"a": "b"}, "annotations": {"c": "d", LAST_APPLIED: "{}"}, "uid": "1"},
+        "data": {"more": "kept", BUNDLE_KEY: "old"},
+        "binaryData": {"blob": "AAEC"},
+    }
+    made = config_map(Place("east", "here", OLD.bundle, raw=raw), BOTH)
+    assert made["metadata"] == {
+        "name": "jackstay-trust-bundle",
+        "namespace": "here",
+        "labels": {"a": "b"},
+        "annotations": {"c": "d"},
+    }
+    assert made["data"] == {"more": "kept", BUNDLE_KEY: BOTH.pem.decode()}
+    assert made["binaryData"] == {"blob": "AAEC"}

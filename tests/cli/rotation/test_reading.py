@@ -2,14 +2,16 @@
 
 import socket
 from pathlib import Path
+from typing import Any
 
 import pytest
 from aiohttp import web
 
 from certs import anchors
-from cli.rotation.reading import admin_port, look
+from cli.rotation.reading import admin_ports, look
 from cli.rotation.said import Unreadable, held
 from cli.rotation.seen import Process
+from cluster.kinds import POD
 from process.address import Address
 from tests.cli.rotation.site import clusters
 from tests.support.pki import Pki
@@ -142,11 +144,60 @@ def test_what_is_no_answer_of_ours_is_never_taken_for_one(text: str, said: str) 
         held(text)
 
 
-def test_the_admin_port_is_the_one_that_is_named_so() -> None:
-    sidecar = {"initContainers": [{"ports": [{"name": "admin", "containerPort": 9991}]}]}
-    assert admin_port({"spec": sidecar}) == 9991
-    assert admin_port({"spec": {"containers": [{"ports": [{"name": "http", "containerPort": 80}]}]}}) == 9990
-    assert admin_port({}) == 9990
+def container(port: int, *args: str, name: str = "admin") -> dict[str, Any]:
+    return {
+        "name": f"c{port}",
+        "image": "i",
+        "args": list(args),
+        "ports": [{"name": name, "containerPort": port}],
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "ports"),
+    [
+        ({}, (9990,)),
+        ({"containers": [container(80, name="http")]}, (9990,)),
+        ({"containers": [container(81)]}, (81,)),
+        ({"containers": [container(81), container(82)]}, (81,)),
+        ({"containers": [container(81, "serve"), container(9991, "outbound", "--targets=f")]}, (9991,)),
+        ({"initContainers": [container(9991, "outbound")], "containers": [container(81)]}, (9991,)),
+        (
+            {"initContainers": [container(9991, "outbound")], "containers": [container(9990, "gateway")]},
+            (9991, 9990),
+        ),
+        (
+            {"containers": [container(9991, "python", "-m", "cli"), container(9992, "jackstay", "mirror")]},
+            (9992,),
+        ),
+        ({"containers": [container(81), container(9991, "outbound", name="metrics")]}, (9990,)),
+        ({"containers": None, "initContainers": None}, (9990,)),
+    ],
+)
+def test_the_admin_ports_are_those_of_our_processes(spec: dict[str, Any], ports: tuple[int, ...]) -> None:
+    assert admin_ports({"spec": spec}) == ports
+
+
+def test_a_pod_without_a_specification_is_asked_at_our_usual_port() -> None:
+    assert admin_ports({}) == (9990,)
+
+
+async def test_each_process_of_a_pod_is_seen() -> None:
+    async with clusters("east") as (east,):
+        first = await east.runs("both", NEW.leaf(GATEWAY), BOTH)
+        second = await east.runs("other", OLD.leaf(WEB), BOTH)
+        ports = [running.address.port for running in (first, second)]
+        containers = [container(port, "gateway") for port in ports]
+        labels = {"app.kubernetes.io/name": "jackstay"}
+        await east.api.delete(POD, "jackstay", "other")
+        await east.api.delete(POD, "jackstay", "both")
+        await east.make(POD, "both", "jackstay", labels=labels, spec={"containers": containers})
+        await east.api.patch_status(
+            POD, "jackstay", "both", {"status": {"phase": "Running", "podIP": "127.0.0.1"}}
+        )
+        seen = await look([("east", east.server.access)], (), patience=5.0)
+    found = {process.name: process.held.leaf_anchors for process in seen.processes if process.held}
+    assert found == {f"both:{ports[0]}": frozenset({NEW_FP}), f"both:{ports[1]}": frozenset({OLD_FP})}
 
 
 async def test_a_mirror_says_it_too(tmp_path: Path) -> None:

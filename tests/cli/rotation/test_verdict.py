@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 import pytest
 
 from certs import anchors
+from cli.rotation import shown
 from cli.rotation.seen import Held, Seen, Unread
-from cli.rotation.verdict import needing, status, still_holding
+from cli.rotation.verdict import Stage, needing, status, still_holding
 from tests.cli.rotation.make import (
     BOTH,
     JUST_NEW,
@@ -146,6 +147,18 @@ CASES = [
         ("gateway-0 does not hold anchor", "ConfigMap jackstay/jackstay-trust-bundle does not hold"),
     ),
     Case(
+        "an issuer under a third anchor, of which leaves will be",
+        seen(process(BOTH, NEW_FP), process(FOREIGN, NEW_FP, name="web"), secret(THIRD_FP)),
+        ("is under an older anchor", "different bundles"),
+        ("gateway-0 does not hold anchor",),
+    ),
+    Case(
+        "the identity service issues by a third anchor",
+        seen(process(BOTH, NEW_FP), process(FOREIGN, NEW_FP, name="identity", issuer=THIRD_FP)),
+        ("it issues under an older anchor", "different bundles"),
+        ("gateway-0 does not hold anchor",),
+    ),
+    Case(
         "the issuer cannot be read",
         seen(process(BOTH, NEW_FP), place(BOTH), secret("", wrong="it cannot be read: damaged")),
         ("it cannot be read: damaged",),
@@ -162,6 +175,12 @@ CASES = [
         seen(place(BOTH)),
         ("east: no process of jackstay was found", "no process was seen"),
         ("east: no process of jackstay was found", "no process was seen"),
+    ),
+    Case(
+        "nothing at all is in a cluster that was named",
+        replace(seen(process(BOTH, NEW_FP), place(BOTH)), contexts=("east", "west")),
+        ("west: no process of jackstay was found",),
+        ("west: no process of jackstay was found",),
     ),
     Case(
         "a cluster does not answer",
@@ -235,3 +254,37 @@ def test_nothing_is_known_of_a_process_without_metrics() -> None:
 )
 def test_leaves_may_be_made_under_the_newest_once_all_hold_it(there: Seen, everywhere: bool) -> None:
     assert status(there).everywhere is everywhere
+
+
+@pytest.mark.parametrize(
+    ("there", "stage", "said"),
+    [
+        (seen(process(JUST_OLD, OLD_FP), place(JUST_OLD)), Stage.SINGLE, "no rotation is under way"),
+        (seen(process(JUST_OLD, OLD_FP), place(BOTH)), Stage.SPREADING, "Not all hold the newest"),
+        (seen(process(BOTH, NEW_FP), silent()), Stage.SPREADING, "not all were seen"),
+        (
+            seen(process(BOTH, OLD_FP), process(BOTH, OLD_FP, name="b"), process(BOTH, NEW_FP, name="c")),
+            Stage.REISSUING,
+            "under it. 2 leaves are still under an older one",
+        ),
+        (seen(process(BOTH, NEW_FP), secret(OLD_FP)), Stage.REISSUING, "it. 1 issuer is still under"),
+        (
+            seen(process(BOTH, OLD_FP, issuer=OLD_FP), secret(OLD_FP)),
+            Stage.REISSUING,
+            "it. 1 leaf and 2 issuers are still under",
+        ),
+        (seen(process(BOTH, NEW_FP), place(JUST_NEW)), Stage.SETTLING, "not all hold the same"),
+        (
+            seen(process(BOTH, NEW_FP, issuer=NEW_FP), place(BOTH), secret(NEW_FP)),
+            Stage.READY,
+            f"certs rotate finish --old-anchor {OLD_FP[:12]}",
+        ),
+        (seen(process(JUST_NEW, NEW_FP), place(JUST_NEW)), Stage.SINGLE, "no rotation is under way"),
+        (seen(), Stage.SPREADING, "not all were seen"),
+    ],
+)
+def test_where_it_stands_and_what_comes_next(there: Seen, stage: Stage, said: str) -> None:
+    found = status(there)
+    assert found.stage is stage
+    assert said in shown.verdict(found, lambda step: f"certs rotate {step}")
+    assert shown.as_json(there, found)["stage"] == stage.value
