@@ -113,7 +113,7 @@ ROWS: list[Row] = [
         _chain(lambda chain: [chain[0], chain[2], chain[1]]),
         issuers=2,
     ),
-    _changed("an issuer twice", "twice", _chain(lambda chain: [*chain, chain[1]])),
+    _changed("the leaf behind its issuer again", "order|twice", _chain(lambda chain: [*chain, chain[0]])),
     _changed(
         "a stranger's issuer behind", "in order", _chain(lambda chain: [*chain, forge(issuers=2).chain[1]])
     ),
@@ -122,7 +122,6 @@ ROWS: list[Row] = [
         "in order",
         _chain(lambda chain: [chain[0], forge(issuers=2).chain[1], *chain[1:]]),
     ),
-    _changed("the leaf twice", "twice", _chain(lambda chain: [chain[0], *chain])),
     _changed(
         "the root in the place of the leaf",
         "TLS: |authority|self",

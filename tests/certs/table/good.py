@@ -126,6 +126,12 @@ def with_root() -> Example:
     return shown(made, also=[made.root.public_bytes(Encoding.DER)])
 
 
+def twice(place: int) -> Example:
+    made = forge()
+    chain = [*made.chain[: place + 1], *made.chain[place:]]
+    return replace(shown(made), chain=chain)
+
+
 def cross_signed() -> Example:
     """The new root, signed by the old one, is sent along to those who hold the new one as their anchor."""
     old, new, issuer, leaf = authority("old root"), authority("new root"), authority("issuer"), leaf_draft()
@@ -143,6 +149,8 @@ GOOD: dict[str, Make] = {
     "three issuers": forged(issuers=3),
     "five certificates": forged(issuers=4),
     "its root sent along": with_root,
+    "its leaf said twice running, as openssl s_client does": lambda: twice(0),
+    "its issuer said twice running": lambda: twice(1),
     "a new root signed by the old one sent along": cross_signed,
     "two anchors, the first counts": two_anchors(first=True),
     "two anchors, the second counts": two_anchors(first=False),
