@@ -20,6 +20,7 @@ from aiohttp import web
 from certs.credentials import Credentials
 from certs.generation import one_sided
 from process.address import Address
+from process.sockets import bound
 
 log = structlog.get_logger()
 
@@ -53,7 +54,7 @@ class TlsServer:
         self._socket: socket.socket
 
     async def __aenter__(self) -> Self:
-        self._socket = _bound(self.address)
+        self._socket = bound(self.address)
         try:
             await self._runner.setup()
         except BaseException:
@@ -117,19 +118,3 @@ class TlsServer:
             await asyncio.get_running_loop().connect_accepted_socket(
                 server, connection, ssl=tls, ssl_handshake_timeout=HANDSHAKE
             )
-
-
-def _bound(address: Address) -> socket.socket:
-    """A socket that has *address* and does not listen yet; an empty host is every one of both families."""
-    anywhere = not address.host
-    family = socket.AF_INET6 if anywhere or address.family_is_v6 else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if anywhere else 1)
-        sock.bind((address.host or "::", address.port))
-    except OSError as error:
-        sock.close()
-        raise OSError(f"cannot listen on {address}: {error.strerror}") from error
-    return sock

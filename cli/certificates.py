@@ -1,7 +1,7 @@
 """The certificate of a process, from what its options say."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -12,7 +12,7 @@ from certs.files import CertificateFiles
 from certs.identity import InvalidIdentity
 from certs.renewal import RenewedCertificate
 from certs.revocation import InvalidRevocations
-from certs.source import CertificateSource
+from certs.source import CertificateSource, Told
 from certs.trust_bundle import InvalidTrustBundle
 from cli.errors import CliError, explained
 from process.address import Address
@@ -68,7 +68,23 @@ def _which(certificate: Path | None, key: Path | None, service: Address | None) 
     return f"{given} is of no use without {missing}: {ways}"
 
 
-async def first_certificate(
+async def with_certificate(
+    certificates: CertificateSource,
+    told: Told,
+    readiness: Readiness,
+    stopping: Stopping,
+    work: Callable[[], Awaitable[None]],
+) -> None:
+    """Do *work* once there is a certificate, which is followed meanwhile; unless we are to end before."""
+    async with asyncio.TaskGroup() as tasks:
+        following = [tasks.create_task(certificates.follow(told)), tasks.create_task(certificates.warn())]
+        if await _first_certificate(certificates, readiness, stopping):
+            await work()
+        for task in following:
+            task.cancel()
+
+
+async def _first_certificate(
     certificates: CertificateSource, readiness: Readiness, stopping: Stopping
 ) -> bool:
     """Wait for a certificate, which *readiness* then no longer misses; False if we are to end before."""

@@ -10,7 +10,7 @@ import typer
 from prometheus_client import CollectorRegistry
 
 from cli import limits, options
-from cli.certificates import CERTIFICATE, certificate_source, first_certificate
+from cli.certificates import CERTIFICATE, certificate_source, with_certificate
 from cli.cluster_source import OwnCluster, follow_routes
 from cli.errors import CliError, explained
 from cluster.metadata import Key
@@ -186,15 +186,9 @@ def command(
             if worker is None
             else from_supervisor(inquiries, worker.control)
         )
-        async with asyncio.TaskGroup() as tasks, answering:
-            following = [
-                tasks.create_task(certificates.follow(metrics.certificate)),
-                tasks.create_task(certificates.warn()),
-            ]
-            if await first_certificate(certificates, readiness, stopping):
-                await carry(inquiries)
-            for task in following:
-                task.cancel()
+        async with answering:
+            work = functools.partial(carry, inquiries)
+            await with_certificate(certificates, metrics.certificate, readiness, stopping, work)
         return 0
 
     async def carry(inquiries: Inquiries) -> None:

@@ -14,7 +14,7 @@ from certs.refresh_metrics import RefreshMetrics
 from certs.revocation_metrics import RevocationMetrics
 from certs.source import CertificateSource, Told
 from cli import options
-from cli.certificates import CERTIFICATE, certificate_source, first_certificate
+from cli.certificates import CERTIFICATE, certificate_source, with_certificate
 from cli.errors import explained
 from cluster.access import Access
 from cluster.client import Cluster
@@ -67,22 +67,16 @@ async def serve(
     registry = CollectorRegistry()
     readiness = Readiness(CERTIFICATE, _LISTED)
     local = {("POST", "/renew"): accepting(certificates.renew, "renewing")}
-    async with (
-        AdminServer(admin, readiness, registry, local=local) as server,
-        asyncio.TaskGroup() as tasks,
-    ):
-        following = [
-            tasks.create_task(certificates.follow(_counting(registry))),
-            tasks.create_task(certificates.warn()),
-        ]
-        if await first_certificate(certificates, readiness, stopping):
+    async with AdminServer(admin, readiness, registry, local=local) as server:
+
+        async def mirror() -> None:
             async with Cluster(access) as cluster:
                 controller = Controller(cluster, settings, _probe(certificates), Metrics(registry))
                 async with _running(controller, readiness, server):
                     await stopping.wait()
                     readiness.draining()
-        for task in following:
-            task.cancel()
+
+        await with_certificate(certificates, _counting(registry), readiness, stopping, mirror)
     return 0
 
 

@@ -10,7 +10,7 @@ import typer
 from prometheus_client import CollectorRegistry
 
 from cli import limits, options
-from cli.certificates import CERTIFICATE, certificate_source, first_certificate
+from cli.certificates import CERTIFICATE, certificate_source, with_certificate
 from cli.cluster_source import OwnCluster, follow_targets
 from cli.errors import CliError, explained
 from gateway import frames, transport_header
@@ -122,15 +122,9 @@ def command(
 
     async def main(stopping: asyncio.Event) -> int:
         inquiries = Inquiries(readiness, registry, stopping, certificates.renew)
-        async with asyncio.TaskGroup() as tasks, over_http(inquiries, admin or Address("", 9990)):
-            following = [
-                tasks.create_task(certificates.follow(metrics.certificate)),
-                tasks.create_task(certificates.warn()),
-            ]
-            if await first_certificate(certificates, readiness, stopping):
-                await carry(inquiries)
-            for task in following:
-                task.cancel()
+        async with over_http(inquiries, admin or Address("", 9990)):
+            work = functools.partial(carry, inquiries)
+            await with_certificate(certificates, metrics.certificate, readiness, stopping, work)
         return 0
 
     async def carry(inquiries: Inquiries) -> None:

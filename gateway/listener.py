@@ -19,6 +19,7 @@ from gateway.shares import Share
 from gateway.waiting_room import WaitingRoom
 from gateway.wire import NO_DESCRIPTOR, Wire, accepted, address_of, set_options
 from process.address import Address
+from process.sockets import bound
 
 log = structlog.get_logger()
 
@@ -38,15 +39,9 @@ def listening_socket(address: Address, *, at_once: bool = True) -> socket.socket
 
     Unless *at_once* it only has the address: callers are refused until a `Listener` accepts.
     """
-    anywhere = not address.host
-    family = socket.AF_INET6 if anywhere or address.family_is_v6 else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    sock = bound(address)
     try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if anywhere else 1)
         set_options(sock)
-        sock.bind((address.host or "::", address.port))
         if at_once:
             sock.listen(BACKLOG)
     except OSError as error:

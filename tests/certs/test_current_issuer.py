@@ -12,8 +12,8 @@ from certs.current_issuer import CurrentIssuer, Material
 from certs.issuer import Settings
 from certs.notices import ISSUER_FAILED, ISSUER_SKIPPED, ISSUER_UPDATED
 from certs.trust_bundle import TrustBundle
-from tests.support.identity_service import Told
 from tests.support.pki import DAY, Pki
+from tests.support.vouching import Told
 
 PKI, OTHER = Pki.make(), Pki.make()
 NEWER = make_issuer("newer", PKI.root, now=PKI.now)

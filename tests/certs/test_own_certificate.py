@@ -11,8 +11,8 @@ from certs.credentials import Credentials
 from certs.current_issuer import CurrentIssuer, Material
 from certs.issuer import Settings
 from certs.own_certificate import due_at, follow_issuer
-from tests.support.identity_service import Told
 from tests.support.pki import Pki
+from tests.support.vouching import Told
 
 PKI = Pki.make()
 NEWER = make_issuer("newer", PKI.root, now=PKI.now)

@@ -13,51 +13,19 @@ from prometheus_client import CollectorRegistry
 from certs.authority import LEAF_LIFETIME, SKEW, CannotIssue, new_key
 from certs.identity import Identity
 from certs.issuer import Issuer, Settings
-from certs.notices import Notice
 from certs.rate_limit import Rate
-from certs.review_queue import Account, ReviewFailed, TokenRefused
-from certs.service import AUDIENCE, DEFAULT_RATE, IdentityService
+from certs.service import DEFAULT_RATE, IdentityService
 from certs.signing_request import make
 from certs.tls_server import TlsServer
 from process.address import Address
 from tests.support.pki import Pki
+from tests.support.vouching import Tokens, Told
 
 PKI = Pki.make()
 OWN = PKI.leaf("jackstay-identity.jackstay")
 WEB, API = PKI.identity("web.test"), PKI.identity("api.test")
 KEY = new_key()
-
-
-class Tokens:
-    """Knows whose each token is; stands for the cluster."""
-
-    def __init__(self) -> None:
-        self.asked: list[str] = []
-        self.failing = False
-
-    async def review(self, token: str, audience: str) -> Account:
-        assert audience == AUDIENCE
-        self.asked.append(token)
-        if self.failing:
-            raise ReviewFailed("east: no answer")
-        known = {"web's": ("test", "web"), "api's": ("test", "api"), "dotted": ("test", "a.b")}
-        if token not in known:
-            raise TokenRefused("the cluster does not accept the token")
-        return Account(*known[token], uid="1234")
-
-
-class Told:
-    """What was told, in order."""
-
-    def __init__(self) -> None:
-        self.notices: list[Notice] = []
-
-    def tell(self, notice: Notice) -> None:
-        self.notices.append(notice)
-
-    @property
-    def reasons(self) -> list[str]:
-        return [notice.reason for notice in self.notices]
+KNOWN = {"web's": ("test", "web"), "api's": ("test", "api"), "dotted": ("test", "a.b")}
 
 
 class IdentityServiceUnderTest:
@@ -71,7 +39,7 @@ class IdentityServiceUnderTest:
         lifetime: timedelta = LEAF_LIFETIME,
         skew: timedelta = SKEW,
     ) -> None:
-        self.tokens = Tokens()
+        self.tokens = Tokens(dict(KNOWN))
         self.told = Told()
         self.registry = CollectorRegistry()
         self.settings = Settings("jackstay", pki.trust_domain, lifetime, skew)

@@ -17,43 +17,17 @@ from prometheus_client import CollectorRegistry
 from certs.credentials import Credentials
 from certs.issuance import IdentityServer
 from certs.issuer import Issuer, Settings
-from certs.notices import Notice
-from certs.review_queue import Account, ReviewFailed, TokenRefused
-from certs.service import AUDIENCE, PATH, IdentityService
+from certs.service import PATH, IdentityService
 from certs.tls_server import TlsServer
 from process.address import Address
 from tests.support.pki import DAY, Pki
 from tests.support.tokens import token
+from tests.support.vouching import Tokens, Told
 
 SERVICE = "jackstay-identity.jackstay"
 WEB_TOKEN = token("test", "web")
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass(slots=True)
-class Tokens:
-    """Knows whose each token is; stands for the cluster."""
-
-    known: dict[str, tuple[str, str]] = field(default_factory=lambda: {WEB_TOKEN: ("test", "web")})
-    asked: list[str] = field(default_factory=list)
-    failing: bool = False
-
-    async def review(self, token: str, audience: str) -> Account:
-        assert audience == AUDIENCE
-        self.asked.append(token)
-        if self.failing:
-            raise ReviewFailed("the cluster does not answer")
-        if token not in self.known:
-            raise TokenRefused("the cluster does not accept the token")
-        return Account(*self.known[token], uid="1234")
-
-
-class _Nobody:
-    """Listens to no notices."""
-
-    def tell(self, notice: Notice) -> None:
-        pass
 
 
 @dataclass(slots=True)
@@ -83,10 +57,10 @@ async def identity_service(
 
     With *instead* that answers in its place.
     """
-    tokens = Tokens()
+    tokens = Tokens({WEB_TOKEN: ("test", "web")})
     settings = Settings("jackstay", pki.trust_domain, lifetime)
     issuer = Issuer.tried(pki.issuer, pki.bundle, settings, datetime.now(UTC))
-    issuing = IdentityService(lambda: issuer, tokens, settings, _Nobody(), CollectorRegistry())
+    issuing = IdentityService(lambda: issuer, tokens, settings, Told(), CollectorRegistry())
     application = issuing.application()
     if instead is not None:
         application = web.Application()
