@@ -58,8 +58,7 @@ def unwrap() -> Unwrap:
 @contextmanager
 def both_ends(site: Site, *flags: str) -> Iterator[Way]:
     """Both take *flags*."""
-    gateway, entrance = site.place(), site.place()
-    gateway_admin, client_admin = site.place(), site.place()
+    gateway, entrance, gateway_admin, client_admin = site.places(4)
     routes = site.file(
         "routes.toml", ROUTES.format(service=SERVICE, port=PORT, backend=address(site.backend))
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.programs import free_port, own_host, running
+from benchmarks.programs import free_port, free_ports, own_host, running
 from certs.authority import chain_pem, make_issuer, make_leaf, make_root
 from certs.credentials import key_pem
 from certs.identity import Identity
@@ -53,6 +53,10 @@ class Site:
     def place(self) -> Place:
         """Somewhere to listen."""
         return self.host, free_port(self.host)
+
+    def places(self, count: int) -> list[Place]:
+        """So many of them, no two the same."""
+        return [(self.host, port) for port in free_ports(self.host, count)]
 
     def file(self, name: str, text: str) -> Path:
         path = self.directory / name
