@@ -1,23 +1,15 @@
-"""The loads of a rotation count what goes wrong, and chains of every kind are ones that peers take."""
+"""The loads of a rotation count what goes wrong."""
 
 import socket
 import threading
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from benchmarks import makers, rotation
-from benchmarks.keys import KINDS, Kind, authorities, new_key
 from benchmarks.programs import until
 from benchmarks.rotation import Rotated, Under, to_markdown
 from benchmarks.site import Way
-from certs import anchors
-from certs.authority import sign_leaf
-from certs.certificate import key_type
-from certs.identity import Identity
-from certs.verification import verify
 
 
 def test_a_stream_that_breaks_and_connections_that_fail_are_counted(
@@ -57,15 +49,3 @@ def test_what_went_wrong_makes_a_rotation_wrong_and_stands_in_its_row() -> None:
     assert bad.wrong == 7
     row = to_markdown([good], "2 CPUs", 10.0).splitlines()[-1]
     assert row == "| leaf | 10 | 0 | 20 | 0 | 1 MB | 0 | 3 | new leaves 1.0 s |"
-
-
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.key != "RSA 4096"], ids=str)
-def test_a_chain_of_each_kind_is_one_that_peers_take(kind: Kind) -> None:
-    now = datetime.now(UTC)
-    anchor, issuer = authorities(kind, now)
-    key = new_key(kind.key)
-    chain = sign_leaf(Identity("web", "test", "jackstay", "cluster.local"), key.public_key(), issuer, now=now)
-    assert len(chain) == 1 + kind.issuers
-    assert {key_type(link.public_key()).removeprefix("ECDSA ") for link in (*chain, anchor)} == {kind.key}
-    sent = [link.public_bytes(Encoding.DER) for link in chain]
-    assert verify(sent, anchors.of((anchor,)), role="client", at=now).identity.startswith("web.test.")
