@@ -62,7 +62,7 @@ def gateway_end(site: Site, place: Place, admin: Place, *flags: str) -> Iterator
         "routes.toml", ROUTES.format(service=SERVICE, port=PORT, backend=address(site.backend))
     )
     argv = [
-        *_command("gateway", admin, site.gateway, site),
+        *_command("gateway", admin, site.gateway, site.anchors),
         *("--routes", str(routes), "--listen", address(place), "--workers", str(site.workers), *flags),
     ]
     with running(argv, site.directory / "gateway.log", listens=[place, admin]) as pid:
@@ -78,7 +78,7 @@ def both_ends(site: Site, *flags: str) -> Iterator[Way]:
         gateway_end(site, gateway, gateway_admin, *flags) as gateway_pid,
         running(
             [
-                *_command("outbound", client_admin, site.client, site),
+                *_command("outbound", client_admin, site.client, site.client_anchors or site.anchors),
                 "--targets",
                 str(_targets(site, entrance, near)),
                 *(() if site.reuse else UNSHARED),
@@ -101,11 +101,11 @@ def _targets(site: Site, entrance: Place, gateway: Place) -> Path:
     return site.file("targets.toml", text)
 
 
-def _command(name: str, admin: Place, leaf: Leaf, site: Site) -> list[str]:
+def _command(name: str, admin: Place, leaf: Leaf, anchors: Path) -> list[str]:
     return [
         *(sys.executable, "-m", "cli", name, "--admin", address(admin)),
         *("--certificate", str(leaf.certificate), "--key", str(leaf.key)),
-        *("--trust-anchors", str(site.anchors)),
+        *("--trust-anchors", str(anchors)),
     ]
 
 

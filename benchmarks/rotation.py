@@ -14,7 +14,9 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
 from benchmarks.machine import described
 from benchmarks.makers import REPORT
@@ -31,8 +33,8 @@ from cli.rotation import said
 from cli.rotation.seen import Held
 from process.files import write_atomically
 
-LINES = 20
-"""Of each end's log, if something went wrong."""
+End = Literal["gateway", "outbound"]
+END: tuple[End, End] = ("gateway", "outbound")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,24 @@ class Rotating:
         under = {identity: leaf_ends.timestamp() for identity, leaf_ends in made.items()}
         self._until(step, lambda held: _ends(held) == under[next(iter(held.identities))])
 
-    def trust(self, step: str, bundle: TrustBundle) -> None:
-        write_atomically(self.here.anchors, bundle.pem, overwrite=True)
-        self._until(step, lambda held: held.bundles == {bundle.digest})
+    def trust(self, step: str, bundle: TrustBundle, first: End) -> None:
+        """
+        *bundle* for one end, and for the other once that one uses it: in a cluster nobody can give it to
+        all at the same moment, and the one who is late is seen by the other.
+        """
+        ends = dict(zip(END, zip(self._anchors(), self.way.admin, strict=True), strict=True))
+        for end in (first, *(end for end in END if end != first)):
+            path, admin = ends[end]
+            write_atomically(path, bundle.pem, overwrite=True)
+            self._until(f"{step}, {end}", lambda held: held.bundles == {bundle.digest}, admin)
 
-    def _until(self, step: str, condition: Callable[[Held], bool]) -> None:
+    def _anchors(self) -> tuple[Path, Path]:
+        assert self.here.client_anchors is not None
+        return self.here.anchors, self.here.client_anchors
+
+    def _until(self, step: str, condition: Callable[[Held], bool], *places: Place) -> None:
         began = time.monotonic()
-        until(lambda: all(condition(held(place)) for place in self.way.admin), lambda: step)
+        until(lambda: all(condition(held(place)) for place in places or self.way.admin), lambda: step)
         self.steps[step] = time.monotonic() - began
 
 
@@ -99,16 +112,21 @@ def the_issuer(rotating: Rotating, root: Authority, issuer: Authority) -> None:
     rotating.leaves("leaves of the new issuer", make_issuer("new issuer", root, now=datetime.now(UTC)))
 
 
-def the_anchor(rotating: Rotating, root: Authority, issuer: Authority) -> None:
+def the_anchor(rotating: Rotating, root: Authority, issuer: Authority, *, first: End) -> None:
     """As `jackstay certs rotate` walks: both anchors, leaves under the new one, the new one alone."""
     now = datetime.now(UTC)
     new = make_root("new root", now=now)
-    rotating.trust("both anchors", anchors.of((root.certificate, new.certificate)))
+    rotating.trust("both anchors", anchors.of((root.certificate, new.certificate)), first)
     rotating.leaves("leaves under the new anchor", make_issuer("new issuer", new, now=now))
-    rotating.trust("the new anchor alone", anchors.of((new.certificate,)))
+    rotating.trust("the new anchor alone", anchors.of((new.certificate,)), first)
 
 
-REPLACED = {"leaf": the_leaf, "issuer": the_issuer, "trust anchor": the_anchor}
+REPLACED: dict[str, Callable[[Rotating, Authority, Authority], None]] = {
+    "leaf": the_leaf,
+    "issuer": the_issuer,
+    "trust anchor, at the gateway first": partial(the_anchor, first="gateway"),
+    "trust anchor, at the outbound proxy first": partial(the_anchor, first="outbound"),
+}
 
 
 def measured(what: str, here: Site, *, seconds: float, spread: float) -> Rotated:
@@ -118,7 +136,9 @@ def measured(what: str, here: Site, *, seconds: float, spread: float) -> Rotated
     issuer = make_issuer("issuer", root, now=now)
     for leaf in (here.gateway, here.client):
         write_leaf(leaf, issuer)
-    write_atomically(here.anchors, root.pem, overwrite=True)
+    assert here.client_anchors is not None
+    for path in (here.anchors, here.client_anchors):
+        write_atomically(path, root.pem, overwrite=True)
     with both_ends(here, "--rotation-spread", f"{spread:g}") as way:
         assert way.tunnels is not None
         script = str(here.file("wrk.lua", REPORT))
@@ -137,11 +157,13 @@ def measured(what: str, here: Site, *, seconds: float, spread: float) -> Rotated
 
 
 def _warnings(here: Site) -> Iterator[str]:
-    """The last lines in which an end complains."""
+    """What each end complains of: how often, and the last line that does."""
     for name in ("gateway.log", "outbound.log"):
-        lines = (here.directory / name).read_text().splitlines()
-        found = [line for line in lines if '"level": "info"' not in line]
-        yield from (f"{name}: {line}" for line in found[-LINES:])
+        lines: dict[tuple[object, object], list[str]] = {}
+        for line in (here.directory / name).read_text().splitlines():
+            if line.startswith("{") and (entry := json.loads(line))["level"] != "info":
+                lines.setdefault((entry["event"], entry.get("reason")), []).append(line)
+        yield from (f"{name}, {len(alike)} times: {alike[-1]}" for alike in lines.values())
 
 
 def run(results: Path, *, seconds: float, spread: float) -> int:
@@ -150,7 +172,7 @@ def run(results: Path, *, seconds: float, spread: float) -> int:
     with tempfile.TemporaryDirectory(prefix="jackstay-rotation-") as directory, site(Path(directory)) as here:
         for what in REPLACED:
             print(f"replacing the {what} under load")
-            own = Path(directory) / what.replace(" ", "-")
+            own = Path(directory) / what.replace(",", "").replace(" ", "-")
             own.mkdir()
             found.append(measured(what, _moved(here, own), seconds=seconds, spread=spread))
     machine = described(())
@@ -172,7 +194,8 @@ def _moved(here: Site, directory: Path) -> Site:
     return replace(
         here,
         directory=directory,
-        anchors=directory / "root.crt",
+        anchors=directory / "gateway-anchors.crt",
+        client_anchors=directory / "outbound-anchors.crt",
         gateway=leaf(here.gateway),
         client=leaf(here.client),
     )

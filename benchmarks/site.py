@@ -41,6 +41,8 @@ class Site:
     gateway: Leaf
     client: Leaf
     anchors: Path
+    """The gateway's end's, and the client's if it has none of its own."""
+    client_anchors: Path | None = None
     newcomers: Sequence[Leaf] = ()
     """Clients whose certificates nobody has seen yet."""
     delay: float = 0.0
@@ -154,4 +156,4 @@ def _with_certificates(directory: Path, host: str, backend: Place, count: int) -
     anchors.write_bytes(root.pem)
     newcomers = [leaf(f"newcomer-{number}", "test") for number in range(count)]
     gateway, client = leaf("jackstay-gateway", "jackstay"), leaf("web", "test")
-    return Site(directory, host, backend, gateway, client, anchors, newcomers)
+    return Site(directory, host, backend, gateway, client, anchors, newcomers=newcomers)

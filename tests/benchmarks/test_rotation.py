@@ -24,6 +24,13 @@ from certs.authority import Authority
 HOUSE = Path(__file__).parents[2]
 
 
+def _walk(first: str, second: str) -> list[str]:
+    return [
+        *(f"both anchors, {first}", f"both anchors, {second}", "leaves under the new anchor"),
+        *(f"the new anchor alone, {first}", f"the new anchor alone, {second}"),
+    ]
+
+
 def test_nothing_fails_while_leaf_issuer_and_anchor_are_replaced(tmp_path: Path) -> None:
     flags = ["--seconds", "0.2", "--spread", "1", "--results", str(tmp_path)]
     done = subprocess.run(
@@ -38,7 +45,8 @@ def test_nothing_fails_while_leaf_issuer_and_anchor_are_replaced(tmp_path: Path)
     assert {one["what"]: list(one["steps"]) for one in found} == {
         "leaf": ["new leaves"],
         "issuer": ["leaves of the new issuer"],
-        "trust anchor": ["both anchors", "leaves under the new anchor", "the new anchor alone"],
+        "trust anchor, at the gateway first": _walk("gateway", "outbound"),
+        "trust anchor, at the outbound proxy first": _walk("outbound", "gateway"),
     }
     for one in found:
         carried = one["carried"]
