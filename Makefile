@@ -31,7 +31,7 @@ bench-quick: $(VENV)/.made ## the same with small loads, under three minutes
 
 bench-rotation: $(VENV)/.made ## leaf, issuer and trust anchor replaced under load; handshakes by kind of key
 	$(BIN)/python -m benchmarks rotation
-	$(BIN)/python -m benchmarks keys
+	$(BIN)/python -m benchmarks handshakes
 
 lint: $(VENV)/.made ## format, lint, types
 	$(BIN)/ruff format --check .

@@ -5,7 +5,7 @@
     python -m benchmarks plot [JSON...]
     python -m benchmarks profile [--only WORD]
     python -m benchmarks rotation [--seconds N] [--spread N]
-    python -m benchmarks keys [--handshakes N]
+    python -m benchmarks handshakes [--seconds N] [--results DIRECTORY]
     python -m benchmarks renewal [--proxies N] [--results DIRECTORY]
     python -m benchmarks identity [--seconds N] [--kubeconfig FILE] [--results DIRECTORY]
 """
@@ -16,7 +16,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import identity, keys, renewal, rotation
+from benchmarks import handshakes, identity, renewal, rotation
 from benchmarks.direct import DIRECT
 from benchmarks.held import bounded, descriptors
 from benchmarks.machine import described
@@ -49,8 +49,8 @@ def main(arguments: Sequence[str]) -> int:
         return 0 if profile(chosen(given.only, full=True), FULL) else 1
     if given.command == "rotation":
         return rotation.run(given.results, seconds=given.seconds, spread=given.spread)
-    if given.command == "keys":
-        return keys.run(given.results, handshakes=given.handshakes, newcomers=given.newcomers)
+    if given.command == "handshakes":
+        return handshakes.measure(given.results, seconds=given.seconds)
     if given.command == "renewal":
         return renewal.measure(given.proxies, given.results)
     return _measure(given.command, given.only, given.results)
@@ -95,9 +95,8 @@ def _parser() -> argparse.ArgumentParser:
         "--spread", type=float, default=10.0, help="seconds over which tunnels are replaced"
     )
     _results(replaced)
-    kinds = commands.add_parser("keys", help="handshakes by kind of key and length of chain")
-    kinds.add_argument("--handshakes", type=int, default=500, help="of each, by a client that is known")
-    kinds.add_argument("--newcomers", type=int, default=200, help="of each, by clients that are not")
+    kinds = commands.add_parser("handshakes", help="at our gateway, by kind of key and length of chain")
+    kinds.add_argument("--seconds", type=float, default=3.0, metavar="N", help="for each row")
     _results(kinds)
     renewing = commands.add_parser("renewal", help="certificates of many proxies, renewed at once")
     renewing.add_argument("--proxies", type=int, default=1000, metavar="N", help="how many")

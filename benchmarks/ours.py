@@ -56,24 +56,29 @@ def unwrap() -> Unwrap:
 
 
 @contextmanager
-def both_ends(site: Site, *flags: str) -> Iterator[Way]:
-    """Both take *flags*."""
-    gateway, entrance = site.place(), site.place()
-    gateway_admin, client_admin = site.place(), site.place()
+def gateway_end(site: Site, place: Place, admin: Place, *flags: str) -> Iterator[int]:
+    """A gateway at *place*, which takes *flags* besides; its process."""
     routes = site.file(
         "routes.toml", ROUTES.format(service=SERVICE, port=PORT, backend=address(site.backend))
     )
-    inbound = ["--routes", str(routes), "--listen", address(gateway), "--workers", str(site.workers), *flags]
+    argv = [
+        *_command("gateway", admin, site.gateway, site.anchors),
+        *("--routes", str(routes), "--listen", address(place), "--workers", str(site.workers), *flags),
+    ]
+    with running(argv, site.directory / "gateway.log", listens=[place, admin]) as pid:
+        yield pid
+
+
+@contextmanager
+def both_ends(site: Site, *flags: str) -> Iterator[Way]:
+    """Both take *flags*."""
+    gateway, entrance, gateway_admin, client_admin = site.places(4)
     with (
         far(site, gateway) as near,
-        running(
-            [*_command("gateway", gateway_admin, site.gateway, site), *inbound],
-            site.directory / "gateway.log",
-            listens=[gateway, gateway_admin],
-        ) as gateway_pid,
+        gateway_end(site, gateway, gateway_admin, *flags) as gateway_pid,
         running(
             [
-                *_command("outbound", client_admin, site.client, site),
+                *_command("outbound", client_admin, site.client, site.client_anchors or site.anchors),
                 "--targets",
                 str(_targets(site, entrance, near)),
                 *(() if site.reuse else UNSHARED),
@@ -96,20 +101,38 @@ def _targets(site: Site, entrance: Place, gateway: Place) -> Path:
     return site.file("targets.toml", text)
 
 
-def _command(name: str, admin: Place, leaf: Leaf, site: Site) -> list[str]:
+def _command(name: str, admin: Place, leaf: Leaf, anchors: Path) -> list[str]:
     return [
         *(sys.executable, "-m", "cli", name, "--admin", address(admin)),
         *("--certificate", str(leaf.certificate), "--key", str(leaf.key)),
-        *("--trust-anchors", str(site.anchors)),
+        *("--trust-anchors", str(anchors)),
     ]
 
 
 def _tunnels_opened(admin: Place) -> int:
+    for name, value in _metrics(admin):
+        if name.startswith("jackstay_tunnels_opened_total{"):
+            return int(value)
+    raise LookupError("the gateway's /metrics do not count tunnels")
+
+
+def refusals(admin: Place) -> dict[str, int]:
+    """What the process whose admin port this is has refused so far, by reason."""
+    found = {
+        name.partition('reason="')[2].partition('"')[0]: int(value)
+        for name, value in _metrics(admin)
+        if name.startswith("jackstay_refused_total{")
+    }
+    return {reason: count for reason, count in found.items() if count}
+
+
+def _metrics(admin: Place) -> Iterator[tuple[str, float]]:
+    """Names with their labels, and values."""
     with urllib.request.urlopen(f"http://{address(admin)}/metrics", timeout=10) as answer:
         for line in answer.read().decode().splitlines():
-            if line.startswith("jackstay_tunnels_opened_total{"):
-                return int(float(line.split()[-1]))
-    raise LookupError("the gateway's /metrics do not count tunnels")
+            if not line.startswith("#"):
+                name, _, value = line.rpartition(" ")
+                yield name, float(value)
 
 
 OURS = Contender("ours", both_ends)

@@ -3,32 +3,26 @@ The leaf, the issuer and the trust anchor replaced while both ends run, each und
 
     python -m benchmarks rotation [--seconds N] [--spread N]
 
-The load is ours, which looks at every byte: new connections all the time, and one stream whose bytes go both
-ways and are hashed at both; besides, wrk where it is on the PATH. A step is done when both ends say, in their
-metrics, that they use what was given to them.
+The load is in `rotation_load`. A step is done when both ends say, in their metrics, that they use what was
+given to them. If one request failed, one byte was lost or one connection cut, the command ends with 1.
 """
 
-import hashlib
 import json
-import subprocess
 import tempfile
-import threading
 import time
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
-from benchmarks import load
-from benchmarks.backend import receive_exactly
 from benchmarks.machine import described
-from benchmarks.makers import REPORT, WRK, wrk_argv, wrk_outcome
+from benchmarks.makers import REPORT
 from benchmarks.ours import both_ends
-from benchmarks.payload import ECHO, pattern
 from benchmarks.programs import until
+from benchmarks.rotation_load import Carried, Counted, loaded
 from benchmarks.site import Leaf, Place, Site, Way, address, site
 from certs import anchors
 from certs.authority import Authority, chain_pem, make_issuer, make_leaf, make_root
@@ -39,12 +33,8 @@ from cli.rotation import said
 from cli.rotation.seen import Held
 from process.files import write_atomically
 
-BLOCK = 64 * 1024
-AT_ONCE = 8
-"""New connections of ours at a time; as many of wrk's."""
-BATCH = 200
-"""New connections between two looks at whether it is over."""
-WRK_SECONDS = 2
+End = Literal["gateway", "outbound"]
+END: tuple[End, End] = ("gateway", "outbound")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,85 +42,12 @@ class Rotated:
     """One thing that was replaced under load."""
 
     what: str
-    connections: int
-    failed: int
-    """Connections that did not come about, or whose answer was not what it should be."""
-    requests: int | None
-    """By wrk, each on a connection of its own; None without wrk."""
-    wrong_requests: int | None
-    streamed: int
-    """Bytes of the stream, each way."""
-    lost: int
-    """Bytes that did not come back, or all of them if one was wrong."""
+    carried: Carried
     tunnels: int
     """Made in the meantime."""
     seconds: float
     steps: dict[str, float] = field(default_factory=dict)
-    """Seconds until both ends used what was given to them."""
-
-    @property
-    def wrong(self) -> int:
-        return self.failed + (self.wrong_requests or 0) + self.lost
-
-
-class Under:
-    """The load of one rotation; what it did is known when its block has been left."""
-
-    def __init__(self, way: Way, script: str) -> None:
-        self._way = way
-        self._script = script
-        self._over = threading.Event()
-        self.connections = self.failed = self.streamed = self.lost = 0
-        self.requests: int | None = None
-        self.wrong_requests: int | None = None
-
-    @contextmanager
-    def block(self) -> Iterator[None]:
-        with ThreadPoolExecutor(3) as threads:
-            running: list[Future[None]] = [threads.submit(self._connect), threads.submit(self._stream)]
-            if WRK.here:
-                running.append(threads.submit(self._wrk))
-            try:
-                yield
-            finally:
-                self._over.set()
-            for one in running:
-                one.result()
-
-    def _connect(self) -> None:
-        while not self._over.is_set():
-            done = load.new_connections(self._way.entrance, BATCH, at_once=AT_ONCE)
-            self.connections += done.right
-            self.failed += done.wrong
-
-    def _stream(self) -> None:
-        sent, heard = hashlib.sha256(), hashlib.sha256()
-        try:
-            with load.connect(self._way.entrance) as sock:
-                block = ECHO + pattern(1, BLOCK - 1)
-                while not self._over.is_set():
-                    sock.sendall(block)
-                    sent.update(block)
-                    self.lost += len(block)
-                    back = receive_exactly(sock, len(block))
-                    heard.update(back)
-                    self.lost -= len(back)
-                    self.streamed += len(back)
-                    block = pattern(self.streamed, BLOCK)
-        except (OSError, EOFError) as error:
-            print(f"  the stream broke after {self.streamed} bytes: {error!r}")
-            self.lost = max(self.lost, 1)
-        if not self.lost and sent.digest() != heard.digest():
-            self.lost = self.streamed
-
-    def _wrk(self) -> None:
-        self.requests = self.wrong_requests = 0
-        argv = wrk_argv(self._way.entrance, WRK_SECONDS, AT_ONCE, self._script, close=True)
-        while not self._over.is_set():
-            said = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=60)
-            done = wrk_outcome(said.stdout)
-            self.requests += done.right
-            self.wrong_requests += done.wrong
+    """Seconds until both ends used what was given to them, by their metrics."""
 
 
 @dataclass(slots=True)
@@ -147,13 +64,24 @@ class Rotating:
         under = {identity: leaf_ends.timestamp() for identity, leaf_ends in made.items()}
         self._until(step, lambda held: _ends(held) == under[next(iter(held.identities))])
 
-    def trust(self, step: str, bundle: TrustBundle) -> None:
-        write_atomically(self.here.anchors, bundle.pem, overwrite=True)
-        self._until(step, lambda held: held.bundles == {bundle.digest})
+    def trust(self, step: str, bundle: TrustBundle, first: End) -> None:
+        """
+        *bundle* for one end, and for the other once that one uses it: in a cluster nobody can give it to
+        all at the same moment, and the one who is late is seen by the other.
+        """
+        ends = dict(zip(END, zip(self._anchors(), self.way.admin, strict=True), strict=True))
+        for end in (first, *(end for end in END if end != first)):
+            path, admin = ends[end]
+            write_atomically(path, bundle.pem, overwrite=True)
+            self._until(f"{step}, {end}", lambda held: held.bundles == {bundle.digest}, admin)
 
-    def _until(self, step: str, condition: Callable[[Held], bool]) -> None:
+    def _anchors(self) -> tuple[Path, Path]:
+        assert self.here.client_anchors is not None
+        return self.here.anchors, self.here.client_anchors
+
+    def _until(self, step: str, condition: Callable[[Held], bool], *places: Place) -> None:
         began = time.monotonic()
-        until(lambda: all(condition(held(place)) for place in self.way.admin), lambda: step)
+        until(lambda: all(condition(held(place)) for place in places or self.way.admin), lambda: step)
         self.steps[step] = time.monotonic() - began
 
 
@@ -184,16 +112,21 @@ def the_issuer(rotating: Rotating, root: Authority, issuer: Authority) -> None:
     rotating.leaves("leaves of the new issuer", make_issuer("new issuer", root, now=datetime.now(UTC)))
 
 
-def the_anchor(rotating: Rotating, root: Authority, issuer: Authority) -> None:
+def the_anchor(rotating: Rotating, root: Authority, issuer: Authority, *, first: End) -> None:
     """As `jackstay certs rotate` walks: both anchors, leaves under the new one, the new one alone."""
     now = datetime.now(UTC)
     new = make_root("new root", now=now)
-    rotating.trust("both anchors", anchors.of((root.certificate, new.certificate)))
+    rotating.trust("both anchors", anchors.of((root.certificate, new.certificate)), first)
     rotating.leaves("leaves under the new anchor", make_issuer("new issuer", new, now=now))
-    rotating.trust("the new anchor alone", anchors.of((new.certificate,)))
+    rotating.trust("the new anchor alone", anchors.of((new.certificate,)), first)
 
 
-REPLACED = {"leaf": the_leaf, "issuer": the_issuer, "trust anchor": the_anchor}
+REPLACED: dict[str, Callable[[Rotating, Authority, Authority], None]] = {
+    "leaf": the_leaf,
+    "issuer": the_issuer,
+    "trust anchor, at the gateway first": partial(the_anchor, first="gateway"),
+    "trust anchor, at the outbound proxy first": partial(the_anchor, first="outbound"),
+}
 
 
 def measured(what: str, here: Site, *, seconds: float, spread: float) -> Rotated:
@@ -203,20 +136,34 @@ def measured(what: str, here: Site, *, seconds: float, spread: float) -> Rotated
     issuer = make_issuer("issuer", root, now=now)
     for leaf in (here.gateway, here.client):
         write_leaf(leaf, issuer)
-    write_atomically(here.anchors, root.pem, overwrite=True)
+    assert here.client_anchors is not None
+    for path in (here.anchors, here.client_anchors):
+        write_atomically(path, root.pem, overwrite=True)
     with both_ends(here, "--rotation-spread", f"{spread:g}") as way:
         assert way.tunnels is not None
-        under = Under(way, str(here.file("wrk.lua", REPORT)))
+        script = str(here.file("wrk.lua", REPORT))
         rotating = Rotating(here, way)
         began, tunnels = time.monotonic(), way.tunnels()
-        with under.block():
+        with loaded(way.entrance, script) as carried:
+            until(lambda: carried.under_way or bool(carried.said), lambda: "all of the load to be under way")
             time.sleep(seconds)
             REPLACED[what](rotating, root, issuer)
             time.sleep(spread + seconds)
-        return Rotated(
-            what, under.connections, under.failed, under.requests, under.wrong_requests, under.streamed,
-            under.lost, way.tunnels() - tunnels, time.monotonic() - began, rotating.steps,
-        )  # fmt: skip
+        found = Rotated(what, carried, way.tunnels() - tunnels, time.monotonic() - began, rotating.steps)
+    if carried.wrong:
+        for line in (*carried.said, *_warnings(here)):
+            print(f"  {line}")
+    return found
+
+
+def _warnings(here: Site) -> Iterator[str]:
+    """What each end complains of: how often, and the last line that does."""
+    for name in ("gateway.log", "outbound.log"):
+        lines: dict[tuple[object, object], list[str]] = {}
+        for line in (here.directory / name).read_text().splitlines():
+            if line.startswith("{") and (entry := json.loads(line))["level"] != "info":
+                lines.setdefault((entry["event"], entry.get("reason")), []).append(line)
+        yield from (f"{name}, {len(alike)} times: {alike[-1]}" for alike in lines.values())
 
 
 def run(results: Path, *, seconds: float, spread: float) -> int:
@@ -225,7 +172,7 @@ def run(results: Path, *, seconds: float, spread: float) -> int:
     with tempfile.TemporaryDirectory(prefix="jackstay-rotation-") as directory, site(Path(directory)) as here:
         for what in REPLACED:
             print(f"replacing the {what} under load")
-            own = Path(directory) / what.replace(" ", "-")
+            own = Path(directory) / what.replace(",", "").replace(" ", "-")
             own.mkdir()
             found.append(measured(what, _moved(here, own), seconds=seconds, spread=spread))
     machine = described(())
@@ -235,7 +182,7 @@ def run(results: Path, *, seconds: float, spread: float) -> int:
     markdown = to_markdown(found, machine, spread)
     (results / "rotation.md").write_text(markdown)
     print(f"\n{markdown}")
-    return 1 if any(one.wrong or not one.connections or not one.streamed for one in found) else 0
+    return 1 if any(one.carried.wrong or one.carried.idle for one in found) else 0
 
 
 def _moved(here: Site, directory: Path) -> Site:
@@ -247,40 +194,43 @@ def _moved(here: Site, directory: Path) -> Site:
     return replace(
         here,
         directory=directory,
-        anchors=directory / "root.crt",
+        anchors=directory / "gateway-anchors.crt",
+        client_anchors=directory / "outbound-anchors.crt",
         gateway=leaf(here.gateway),
         client=leaf(here.client),
     )
 
 
 _COLUMNS = (
-    "replaced under load",
-    "connections",
-    "failed",
-    "requests by wrk",
-    "wrong",
-    "stream, each way",
-    "bytes lost or wrong",
-    "tunnels made",
-    "taken over after",
+    *("replaced under load", "requests", "failed", "connections cut"),
+    *("stream: sent", "back", "lost", "wrong"),
+    *("new connections", "kept open", "wrk, new", "wrk, kept open"),
+    *("tunnels made", "both ends use it after"),
 )
 
 
 def to_markdown(found: Sequence[Rotated], machine: str, spread: float) -> str:
     """A row for each thing that was replaced."""
-    how = f"{machine}. `python -m benchmarks rotation`; tunnels are replaced over {spread:g} s."
+    how = f"`python -m benchmarks rotation`, on {machine}; tunnels are replaced over {spread:g} s."
     lines = ["# A leaf, an issuer and a trust anchor replaced under load", "", how, "", _line(_COLUMNS)]
     lines += ["|---|" + "--:|" * (len(_COLUMNS) - 2) + "---|", *(_line(_cells(one)) for one in found), ""]
     return "\n".join(lines)
 
 
 def _cells(one: Rotated) -> list[str]:
-    wrk = ["-", "-"] if one.requests is None else [f"{one.requests:,}", f"{one.wrong_requests:,}"]
+    carried = one.carried
+    stream = carried.stream
     return [
-        *(one.what, f"{one.connections:,}", f"{one.failed:,}", *wrk),
-        *(f"{one.streamed / 1e6:,.0f} MB", f"{one.lost:,}", f"{one.tunnels:,}"),
+        *(one.what, f"{carried.requests:,}", f"{carried.failed:,}", f"{carried.cut:,}"),
+        *(f"{stream.sent:,} B", f"{stream.received:,} B", f"{stream.lost:,}", f"{stream.wrong:,}"),
+        *(_done(part) for part in (carried.new, carried.kept, carried.wrk_new, carried.wrk_kept)),
+        f"{one.tunnels:,}",
         ", ".join(f"{step} {seconds:.1f} s" for step, seconds in one.steps.items()),
     ]
+
+
+def _done(part: Counted | None) -> str:
+    return "-" if part is None else f"{part.done:,}"
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.programs import free_port, own_host, running
+from benchmarks.programs import free_port, free_ports, own_host, running
 from certs.authority import chain_pem, make_issuer, make_leaf, make_root
 from certs.credentials import key_pem
 from certs.identity import Identity
@@ -41,6 +41,8 @@ class Site:
     gateway: Leaf
     client: Leaf
     anchors: Path
+    """The gateway's end's, and the client's if it has none of its own."""
+    client_anchors: Path | None = None
     newcomers: Sequence[Leaf] = ()
     """Clients whose certificates nobody has seen yet."""
     delay: float = 0.0
@@ -53,6 +55,10 @@ class Site:
     def place(self) -> Place:
         """Somewhere to listen."""
         return self.host, free_port(self.host)
+
+    def places(self, count: int) -> list[Place]:
+        """So many of them, no two the same."""
+        return [(self.host, port) for port in free_ports(self.host, count)]
 
     def file(self, name: str, text: str) -> Path:
         path = self.directory / name
@@ -150,4 +156,4 @@ def _with_certificates(directory: Path, host: str, backend: Place, count: int) -
     anchors.write_bytes(root.pem)
     newcomers = [leaf(f"newcomer-{number}", "test") for number in range(count)]
     gateway, client = leaf("jackstay-gateway", "jackstay"), leaf("web", "test")
-    return Site(directory, host, backend, gateway, client, anchors, newcomers)
+    return Site(directory, host, backend, gateway, client, anchors, newcomers=newcomers)
