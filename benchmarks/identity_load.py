@@ -1,6 +1,7 @@
 """Requests to an identity service: the same one again and again, over kept or new connections."""
 
 import asyncio
+import contextlib
 import json
 import ssl
 import time
@@ -81,6 +82,8 @@ async def _one_after_the_other(ask: Ask, end: float) -> tuple[int, int, bytes]:
             if not ask.kept:
                 break
         writer.close()
+        with contextlib.suppress(OSError):  # what came is what counts
+            await writer.wait_closed()  # a loop that is closed before its connections raises
     return issued, wrong, last
 
 
