@@ -32,6 +32,15 @@ COPIED_KEYS = "jackstay.io/copied-keys"
 GATEWAY_PROTOCOL = "jackstay.io/gateway-protocol"
 """On a Link: what its gateway speaks, if not jackstay/1."""
 
+READY_ENDPOINTS = "jackstay.io/remote-ready-endpoints"
+"""On what stands behind a mirror: how many endpoints over there take connections."""
+
+REASON = "jackstay.io/reason"
+"""On what stands behind a mirror: why its addresses are ready, or are not, or are none."""
+
+SINCE = "jackstay.io/since"
+"""Beside the reason: since when it has been that."""
+
 ALLOW_IDENTITIES = "jackstay.io/allow-identities"
 ACCEPT_BARE_FIN = "jackstay.io/accept-bare-fin"
 PROXY_PROTOCOL = "jackstay.io/proxy-protocol"

@@ -17,7 +17,7 @@ from cluster.objects import (
     SliceEndpoint,
     Subset,
 )
-from mirror import marks
+from mirror import marks, shown
 from mirror.copying import copied
 from mirror.link import LinkSpec
 from mirror.naming import remote_name
@@ -55,10 +55,6 @@ def make(service: Service, key: Key, made_before: Service | None, observed: Obse
     }
     copied_labels = copied(remote.labels, excluded=link.excluded_labels, wanted=link.copied_keys)
     annotations = {marks.REMOTE_NAME: remote_name(remote.key, link.domain)}
-    identified = {
-        **annotations,
-        **({marks.GATEWAY_IDENTITY: link.gateway_identity} if link.gateway_identity else {}),
-    }
     made = Service(
         Metadata(
             name=key.name,
@@ -73,6 +69,15 @@ def make(service: Service, key: Key, made_before: Service | None, observed: Obse
         ),
         ports=tuple(map(_service_port, service.ports)),
     )
+    local = observed.local
+    taken = is_theirs(local.endpoints.get(key), made.metadata, observed)
+    ready = _ready_in_slices(local, key) if taken else _ready_in_endpoints(local, key)
+    judged, endpoints = _judged(observed.gateway, ready), observed.remote.ready.get(remote.key, 0)
+    identified = {
+        **annotations,
+        **({marks.GATEWAY_IDENTITY: link.gateway_identity} if link.gateway_identity else {}),
+        **shown.annotations(judged, endpoints, _said_before(local, key), observed.now),
+    }
     metadata = Metadata(
         name=key.name,
         namespace=key.namespace,
@@ -80,10 +85,7 @@ def make(service: Service, key: Key, made_before: Service | None, observed: Obse
         annotations=identified,
         owner_references=owners,
     )
-    local = observed.local
-    taken = is_theirs(local.endpoints.get(key), metadata, observed)
-    ready = _ready_in_slices(local, key) if taken else _ready_in_endpoints(local, key)
-    gateway = _judged(observed.gateway, ready) if remote.key in observed.remote.ready else ()
+    gateway = tuple((ip, ready) for ip, ready, _ in judged) if endpoints else ()
     ports = tuple(EndpointPort(link.gateway_port, port.name, port.protocol) for port in service.ports)
     families = sorted({_family(address.ip) for address in observed.gateway})
     slices = [_slice(family, key, labels, identified, owners, gateway, ports) for family in families]
@@ -114,11 +116,19 @@ def _service_port(port: ServicePort) -> ServicePort:
     return ServicePort(port.port, port.name, port.protocol, port.target_port or port.port, port.app_protocol)
 
 
-def _judged(gateway: Iterable[GatewayAddress], ready: Set[str]) -> tuple[tuple[str, bool], ...]:
+def _judged(gateway: Iterable[GatewayAddress], ready: Set[str]) -> tuple[shown.Verdict, ...]:
     """Each address and whether it is ready. Without a verdict it stays what it is; a new one is not."""
     return tuple(
-        (address.ip, address.ip in ready if address.alive is None else address.alive) for address in gateway
+        (address.ip, address.ip in ready if address.alive is None else address.alive, address.alive)
+        for address in gateway
     )
+
+
+def _said_before(local: Local, mirror: Key) -> Mapping[str, str]:
+    """The annotations of what stands behind *mirror*."""
+    parts = (local.slices.get(slice_key(mirror, family)) for family in FAMILIES)
+    standing = (local.endpoints.get(mirror), *parts)
+    return next((thing.metadata.annotations for thing in standing if thing is not None), {})
 
 
 def _ready_in_endpoints(local: Local, mirror: Key) -> frozenset[str]:

@@ -26,8 +26,8 @@ class Remote:
     """The other cluster, as far as we may read it."""
 
     services: Mapping[Key, Service]
-    ready: frozenset[Key] = frozenset()
-    """Services behind which at least one endpoint takes connections."""
+    ready: Mapping[Key, int] = field(default_factory=dict)
+    """How many endpoints take connections, by Service; those with none are not in it."""
 
     unreadable: frozenset[Key] = frozenset()
     """Services that are there, of which no more is known."""
@@ -49,7 +49,7 @@ class Remote:
     def of(cls, services: Snapshot[Service], slices: Snapshot[EndpointSlice]) -> Self:
         return cls(
             services=services.items,
-            ready=ready_services(slices.items),
+            ready=ready_endpoints(slices.items),
             unreadable=frozenset(services.unreadable),
             deleted=frozenset(services.deleted),
             version=services.version,
@@ -60,13 +60,19 @@ class Remote:
         )
 
 
-def ready_services(slices: Mapping[Key, EndpointSlice]) -> frozenset[Key]:
-    """The Services that have a ready endpoint in one of their *slices*."""
-    return frozenset(
-        Key(part.metadata.namespace, part.service)
-        for part in slices.values()
-        if any(endpoint.is_ready and endpoint.addresses for endpoint in part.endpoints)
-    )
+def ready_endpoints(slices: Mapping[Key, EndpointSlice]) -> dict[Key, int]:
+    """
+    How many ready endpoints the Services have in their *slices*, where there are any.
+
+    One with two families has each pod in two slices; it counts once.
+    """
+    found: dict[Key, dict[str, int]] = {}
+    for part in slices.values():
+        ready = sum(1 for endpoint in part.endpoints if endpoint.is_ready and endpoint.addresses)
+        if ready:
+            families = found.setdefault(Key(part.metadata.namespace, part.service), {})
+            families[part.address_type] = families.get(part.address_type, 0) + ready
+    return {key: max(families.values()) for key, families in found.items()}
 
 
 Object = Service | Endpoints | EndpointSlice
@@ -119,6 +125,9 @@ class Observed:
 
     most: int = 10_000
     """How many mirrors the Link may have."""
+
+    now: str = ""
+    """The time, as it is written on objects of which something begins to be so."""
 
     @property
     def replaced(self) -> bool:

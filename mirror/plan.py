@@ -15,6 +15,7 @@ from typing import TypeVar
 from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, SERVICE, Kind
 from cluster.metadata import Metadata, OwnerReference
 from cluster.objects import Endpoints, EndpointSlice, Key, Service
+from mirror import shown
 from mirror.copying import belongs_to_a_tool, ours
 from mirror.mirror_objects import Mirror, owner
 from mirror.observed import Local, Object, Observed, parts_of
@@ -73,7 +74,8 @@ def plan(
         if key not in resting:
             actions += _bring_about(mirror, observed, parts.get(key, ()))
     for key, gone in sorted(desired.withdrawn.items()):
-        emptied = list(_emptied(key, gone.things)) if key in failing or key not in removable else []
+        emptying = key in failing or key not in removable
+        emptied = list(_emptied(key, gone.things, observed.now)) if emptying else []
         if key in removable and not emptied:
             actions += (Delete(key, _kind(thing), thing) for thing in gone.things)
         else:
@@ -169,9 +171,16 @@ def _joined(wanted: Mapping[str, str], standing: Mapping[str, str]) -> dict[str,
     return {**tools, **wanted}
 
 
-def _emptied(key: Key, things: tuple[Object, ...]) -> Iterator[Action]:
+def _emptied(key: Key, things: tuple[Object, ...], now: str) -> Iterator[Action]:
     for thing in things:
-        if isinstance(thing, Endpoints) and thing.subsets:
-            yield Update(key, ENDPOINTS, replace(thing, subsets=()))
-        elif isinstance(thing, EndpointSlice) and thing.endpoints:
-            yield Update(key, ENDPOINT_SLICE, replace(thing, endpoints=()))
+        if isinstance(thing, Service):
+            continue
+        said = thing.metadata.annotations
+        said = {**said, **shown.since(shown.WITHDRAWN, said, now)}
+        metadata = replace(thing.metadata, annotations=said)
+        if isinstance(thing, Endpoints):
+            emptied: Endpoints | EndpointSlice = replace(thing, metadata=metadata, subsets=())
+        else:
+            emptied = replace(thing, metadata=metadata, endpoints=())
+        if emptied != thing:
+            yield Update(key, _kind(thing), emptied)

@@ -1,6 +1,5 @@
 """What ought to be: for every exported Service of the other cluster a mirror here, or why there is none."""
 
-import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -91,7 +90,7 @@ def _sources(
     key = mirror_key(remote, observed.link.cluster)
     return (
         service,
-        remote in observed.remote.ready,
+        observed.remote.ready.get(remote, 0),
         remote.namespace in local.namespaces,
         local.services.get(key),
         local.endpoints.get(key),
@@ -101,7 +100,11 @@ def _sources(
 
 
 def _same(before: tuple[object, ...] | None, now: tuple[object, ...]) -> bool:
-    return before is not None and len(before) == len(now) and all(map(operator.is_, before, now))
+    return before is not None and len(before) == len(now) and all(map(_is_same, before, now))
+
+
+def _is_same(before: object, now: object) -> bool:
+    return before is now or (isinstance(now, int) and before == now)
 
 
 def _too_many(services: Mapping[Key, Mirror | Unmirrored], observed: Observed) -> list[Key]:

@@ -16,7 +16,7 @@ from typing import NoReturn
 import structlog
 
 from cluster.errors import ClusterError
-from cluster.metadata import Raw
+from cluster.metadata import Raw, time_text
 from cluster.objects import Key, Link
 from mirror import findings, setbacks, withdrawal
 from mirror.crew import Crew
@@ -164,6 +164,7 @@ class LinkWorker:
             gateway=self._gateway.observed(spec, self.link.now.status),
             others=frozenset(link.metadata.uid for link in seen.links.items.values()) - {spec.uid},
             most=self._around.settings.most_mirrors,
+            now=time_text(datetime.now(UTC)),
         )
         before = self._look
         desired = wanted(observed, before.desired if before else None)

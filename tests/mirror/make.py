@@ -19,6 +19,7 @@ from mirror.observed import GatewayAddress, Local, Observed, Remote
 from mirror.plan import Action, Create, Delete, Update, belonging
 from mirror.selectors import Selector
 
+NOW = "2026-11-26T12:00:00Z"
 IP = "203.0.113.7"
 IDENTITY = "jackstay-gateway.jackstay.serviceaccount.identity.jackstay.east.jackstay"
 PODINFO = Key("test", "podinfo")
@@ -86,14 +87,15 @@ def remote(*services: Service, ready: bool = True, **more: Any) -> Remote:
     """The other cluster with *services*, which are all ready or all not."""
     items = {found.metadata.key: found for found in services}
     given = {"version": "100", "source": "server-1", "listed_at": 0.0, **more}
-    return Remote(items, frozenset(items) if ready else frozenset(), **given)
+    return Remote(items, dict.fromkeys(items, 1) if ready else {}, **given)
 
 
 EMPTY = Local(frozenset({"test"}), {}, {}, {})
 
 
 def observed(where: Remote, local: Local = EMPTY, **more: Any) -> Observed:
-    return Observed(**{"link": LINK, "remote": where, "local": local, "gateway": ALIVE, **more})
+    given = {"link": LINK, "remote": where, "local": local, "gateway": ALIVE, "now": NOW, **more}
+    return Observed(**given)
 
 
 def applied(local: Local, actions: list[Action]) -> Local:

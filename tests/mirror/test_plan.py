@@ -22,6 +22,7 @@ from tests.mirror.make import (
     IP,
     LINK,
     MIRROR,
+    NOW,
     PODINFO,
     UNKNOWN,
     addresses,
@@ -112,7 +113,8 @@ def test_a_mirror_has_the_labels_annotations_and_ports_of_the_reference() -> Non
     assert (mirror.type, mirror.selector, mirror.external_name) == ("ClusterIP", {}, "")
     endpoints = local.endpoints[MIRROR]
     assert endpoints.metadata.labels == {**marked, marks.SKIP_MIRROR: "true"}
-    assert endpoints.metadata.annotations == {**named, marks.GATEWAY_IDENTITY: IDENTITY}
+    said = {marks.READY_ENDPOINTS: "1", marks.REASON: "Ready", marks.SINCE: NOW}
+    assert endpoints.metadata.annotations == {**named, marks.GATEWAY_IDENTITY: IDENTITY, **said}
     assert [(port.name, port.port, port.protocol) for port in endpoints.subsets[0].ports] == [
         ("http", 4143, "TCP")
     ]
