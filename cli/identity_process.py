@@ -25,7 +25,7 @@ from cli.errors import CliError
 from cli.identity_cluster import ClusterNotices, ClusterReviewer, follow_secret, own_uid
 from cluster.access import Access
 from cluster.client import Cluster
-from cluster.event_recorder import EventRecorder
+from cluster.event_recorder import EventMetrics, EventRecorder
 from process.address import Address
 from process.admin import AdminServer, Readiness
 from process.run import Stopping
@@ -89,7 +89,7 @@ async def serve(wanted: Wanted, stopping: Stopping) -> int:
     settings = wanted.settings
     async with contextlib.AsyncExitStack() as owned:
         cluster = await owned.enter_async_context(Cluster(wanted.access))
-        recorder = EventRecorder(cluster, ACCOUNT, registry)
+        recorder = EventRecorder(cluster, ACCOUNT, EventMetrics(registry))
         notices = ClusterNotices(
             recorder, settings.control_namespace, own_uid(wanted.access, settings.control_namespace)
         )

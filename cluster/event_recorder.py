@@ -89,6 +89,21 @@ class Series:
     """Not to be written before, on the clock that does not go back."""
 
 
+class EventMetrics:
+    """What all recorders of a process count."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.written = Counter("jackstay_events_written", "Events created or counted up.", registry=registry)
+        self.dropped = Counter(
+            "jackstay_events_dropped",
+            "Events that were not written: too many waited (full), or the API server refused them (refused).",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in ("full", "refused"):
+            self.dropped.labels(reason)
+
+
 class EventRecorder:
     """Writes Events to *cluster* as *component* while `run` does."""
 
@@ -96,7 +111,7 @@ class EventRecorder:
         self,
         cluster: Cluster,
         component: str,
-        registry: CollectorRegistry,
+        metrics: EventMetrics,
         *,
         pause: float = PAUSE,
         most_pending: int = MOST_PENDING,
@@ -117,15 +132,7 @@ class EventRecorder:
         self._known: OrderedDict[EventKey, Series] = OrderedDict()
         self._bell = asyncio.Event()
         self._retelling = Retelling(clock=clock)
-        self._writes = Counter("jackstay_events_written", "Events created or counted up.", registry=registry)
-        self._dropped = Counter(
-            "jackstay_events_dropped",
-            "Events that were not written: too many waited (full), or the API server refused them (refused).",
-            ["reason"],
-            registry=registry,
-        )
-        for reason in ("full", "refused"):
-            self._dropped.labels(reason)
+        self._metrics = metrics
 
     def __repr__(self) -> str:
         return f"<EventRecorder {self._component}: {len(self._pending)} pending, {len(self._known)} known>"
@@ -138,7 +145,7 @@ class EventRecorder:
             return
         if key not in self._pending:
             if len(self._pending) >= self._most_pending:
-                self._dropped.labels("full").inc()
+                self._metrics.dropped.labels("full").inc()
                 return
             self._known.pop(key, None)
             self._pending[key] = series = series or Series(happening, now, now, count=0)
@@ -200,7 +207,7 @@ class EventRecorder:
                 if not series.latest.once:
                     raise
             series.name = name
-        self._writes.inc()
+        self._metrics.written.inc()
         series.written, series.due = count, self._clock() + self._pause
         if series.count == count:
             self._settle(key)
@@ -213,7 +220,7 @@ class EventRecorder:
     def _give_up(self, key: EventKey, error: ClusterError) -> None:
         """The cluster does not want it, and would not later."""
         del self._pending[key]
-        self._dropped.labels("refused").inc()
+        self._metrics.dropped.labels("refused").inc()
         if self._retelling.is_due(error.reason):
             log.warning("event.refused", reason=key.reason, about=key.involved.name, because=str(error))
 

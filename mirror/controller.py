@@ -8,9 +8,11 @@ from typing import NoReturn
 import structlog
 
 from cluster.client import Cluster
+from cluster.event_recorder import EventRecorder
 from cluster.objects import Link
 from mirror.crew import Crew
 from mirror.gateway_addresses import Resolver, system_resolver
+from mirror.happenings import OURSELVES
 from mirror.home import Home
 from mirror.lease import Leadership
 from mirror.link import is_cluster_name
@@ -48,8 +50,15 @@ class Controller:
         self.leadership = Leadership(
             cluster, settings.namespace, changed=self._bell.set, retry=settings.lease_retry
         )
+        self._recorder = EventRecorder(cluster, OURSELVES, metrics.events)
         self._around = Surroundings(
-            self.home, settings, lambda: self.leadership.ours, probe, resolver, metrics
+            self.home,
+            settings,
+            may_write=lambda: self.leadership.ours,
+            probe=probe,
+            resolver=resolver,
+            metrics=metrics,
+            tell=self._recorder.tell,
         )
         self._shut = ShutServices()
         self._workers: dict[Served, LinkWorker] = {}
@@ -64,6 +73,7 @@ class Controller:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.home.run())
             tasks.create_task(self.leadership.run())
+            tasks.create_task(self._recorder.run())
             crew: Crew[Hashable] = Crew(tasks, "links")
             while True:
                 self._bell.clear()

@@ -16,7 +16,7 @@ from mirror.outage import Outage
 from mirror.setbacks import Setbacks
 from mirror.status import Finding, Mirrored, Report
 from mirror.token import Lifetime
-from mirror.wanted import CONFLICT, Desired
+from mirror.wanted import CONFLICT, Desired, Unmirrored
 
 REACHABLE = Finding(ok=True, reason="Answering")
 
@@ -94,6 +94,16 @@ def conflicts(desired: Desired) -> dict[Key, str]:
         elif what.reason == CONFLICT:
             found[remote] = what.message
     return found
+
+
+def newly_skipped(before: Desired | None, desired: Desired) -> dict[Key, Unmirrored]:
+    """The exported Services that have come to have no mirror, or have none for another reason, and why."""
+    known = before.services if before is not None else {}
+    return {
+        remote: what
+        for remote, what in desired.services.items()
+        if isinstance(what, Unmirrored) and known.get(remote) != what
+    }
 
 
 def synced(look: Look, found: Mapping[Key, Mirrored], setbacks: Setbacks) -> Finding | None:

@@ -1,8 +1,10 @@
 """The Link as an object in our cluster: the newest that we know of it, and what we write to it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import structlog
 
@@ -15,6 +17,14 @@ from mirror import marks
 from mirror.status import Report, change, status
 
 log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What the status said, and what it says since we wrote it."""
+
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
 
 
 class LinkObject:
@@ -77,16 +87,18 @@ class LinkObject:
             await self._patch({"finalizers": left})
             log.info("link.released", link=metadata.name)
 
-    async def report(self, report: Report, at: datetime) -> bool:
-        """Have its status say what *report* says; False if it already does."""
+    async def report(self, report: Report, at: datetime) -> Reported | None:
+        """Have its status say what *report* says; None if it already does."""
         async with self._writing:
-            patch = change(self.now.status, status(self.now.status, report, at))
+            before = self.now.status
+            after = status(before, report, at)
+            patch = change(before, after)
             if not patch:
-                return False
+                return None
             key = self.now.metadata.key
             raw = await self._cluster.patch_status(LINK, key.namespace, key.name, {"status": patch})
             self._answered(raw)
-            return True
+            return Reported(before, after)
 
     async def _patch(self, metadata: Raw) -> None:
         now = self.now.metadata

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import structlog
 
 from cluster.access import Access
+from cluster.event_recorder import Happening
 from cluster.objects import Key
 from cluster.retelling import Retelling
 from mirror import findings, outage
@@ -65,7 +66,13 @@ class LinkedCluster:
         self._refused = None
         by = found.fingerprint  # what the work is kept by has to be what tells whether it is another
         if self._followed is None or self._followed[0].access.fingerprint != by:
-            remote = RemoteCluster(found, changed=self._changed, pace=self._settings.pace)
+            remote = RemoteCluster(
+                found,
+                name=spec.cluster,
+                changed=self._changed,
+                pace=self._settings.pace,
+                events=self._metrics.events,
+            )
             self._followed = remote, self._renewing(spec, found)
         remote, renewal = self._followed
         return {("remote", by): remote.run, ("token", by): renewal.run}
@@ -91,6 +98,11 @@ class LinkedCluster:
         elif self._known is not None:
             self._known = replace(self._known, unbroken=False)
         return self._known
+
+    def tell(self, happening: Happening) -> None:
+        """Let that cluster know, by an Event, of what we saw in it."""
+        if self._followed is not None:
+            self._followed[0].tell(happening)
 
     def list_since(self, moment: float) -> None:
         """List the Services at *moment* or later: to see whether what was missing is missing still."""

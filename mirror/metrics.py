@@ -5,6 +5,7 @@ from datetime import datetime
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from cluster.event_recorder import EventMetrics
 from mirror.liveness import Liveness
 from mirror.status import GatewayReport, NoGateway, Report
 from mirror.wanted import CONFLICT
@@ -19,6 +20,7 @@ class Metrics:
     """The series of all Links in one registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self.events = EventMetrics(registry)
         self._alive = Gauge(
             "gateway_alive", "1 if the gateway lives, 0 if it is dead.", [CLUSTER], registry=registry
         )

@@ -7,9 +7,11 @@ from typing import NoReturn
 from cluster.access import Access
 from cluster.client import Cluster
 from cluster.errors import ClusterError
+from cluster.event_recorder import EventMetrics, EventRecorder, Happening
 from cluster.kinds import ENDPOINT_SLICE, SERVICE
 from cluster.objects import EndpointSlice, Service
 from cluster.watch import Informer, Pace
+from mirror.happenings import teller
 from mirror.observed import Remote
 
 
@@ -17,10 +19,18 @@ class RemoteCluster:
     """
     Follows the cluster at *access* while `run` does.
 
-    `changed` is called when what is known of it may have become another.
+    *name* is what we call it. `changed` is called when what is known of it may have become another.
     """
 
-    def __init__(self, access: Access, *, changed: Callable[[], None], pace: Pace) -> None:
+    def __init__(
+        self,
+        access: Access,
+        *,
+        name: str,
+        changed: Callable[[], None],
+        pace: Pace,
+        events: EventMetrics,
+    ) -> None:
         self.access = access
         self._changed = changed
         self._pace = pace
@@ -28,6 +38,9 @@ class RemoteCluster:
         self._told: ClusterError | None = None
         self._services: Informer[Service] | None = None
         self._slices: Informer[EndpointSlice] | None = None
+        self._name = name
+        self._events = events
+        self._recorder: EventRecorder | None = None
 
     @property
     def seen(self) -> Remote | None:
@@ -67,10 +80,17 @@ class RemoteCluster:
         self._slices = Informer(
             cluster, ENDPOINT_SLICE, EndpointSlice.from_dict, changed=changed, pace=pace, tells=False
         )
+        recorder = self._recorder = EventRecorder(cluster, teller(self._name), self._events)
         async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(recorder.run(), name=repr(recorder))
             tasks.create_task(self._services.run(), name=repr(self._services))
             tasks.create_task(self._slices.run(), name=repr(self._slices))
         raise AssertionError("an informer runs until it is cancelled")
+
+    def tell(self, happening: Happening) -> None:
+        """Let it know, by an Event, of what we saw in it."""
+        if self._recorder is not None:
+            self._recorder.tell(happening)
 
     def list_since(self, moment: float) -> None:
         """List the Services at *moment* or later: to see whether what was missing is missing still."""

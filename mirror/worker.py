@@ -16,9 +16,10 @@ from typing import NoReturn
 import structlog
 
 from cluster.errors import ClusterError
+from cluster.event_recorder import Happening
 from cluster.metadata import Raw, time_text
 from cluster.objects import Key, Link
-from mirror import findings, setbacks, withdrawal
+from mirror import findings, happenings, setbacks, withdrawal
 from mirror.crew import Crew
 from mirror.execute import execute
 from mirror.gateway_addresses import Resolver
@@ -57,6 +58,9 @@ class Surroundings:
     probe: Probe
     resolver: Resolver
     metrics: Metrics
+    tell: Callable[[Happening], None]
+    """Have our own cluster know it by an Event."""
+
     clock: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.random
 
@@ -178,6 +182,8 @@ class LinkWorker:
             log.warning("mirror.withheld", link=spec.name, because=findings.withheld(verdict.withheld))
         self._shut.look(remote.services.values())
         self._tell_of_conflicts(findings.conflicts(before.desired) if before else {}, desired)
+        for remote_key, why in findings.newly_skipped(before.desired if before else None, desired).items():
+            self._other.tell(happenings.skipped(remote.services[remote_key], why))
         again = self._brake.looks_again_at
         if again is not None and again <= now:
             self._other.list_since(again)
@@ -185,9 +191,11 @@ class LinkWorker:
 
     def _tell_of_conflicts(self, before: Mapping[Key, str], desired: Desired) -> None:
         """Each once, when it begins and when it ends."""
-        link, now = self.link.now.metadata.name, findings.conflicts(desired)
+        metadata, now = self.link.now.metadata, findings.conflicts(desired)
+        link = metadata.name
         for remote, what in sorted(now.items() - before.items()):
             log.warning("mirror.conflict", link=link, service=str(remote), because=what)
+            self._around.tell(happenings.conflict(metadata, remote, what))
         for remote in sorted(before.keys() - now.keys()):
             log.info("mirror.conflict_over", link=link, service=str(remote))
 
@@ -267,8 +275,13 @@ class LinkWorker:
                 continue
             pause = self._around.settings.status_pause
             try:
-                written = await self.link.report(report, datetime.now(UTC))
-                failures = 0
+                reported = await self.link.report(report, datetime.now(UTC))
+                written, failures = reported is not None, 0
+                if reported is not None:
+                    for happening in happenings.transitions(
+                        self.link.now.metadata, reported.before, reported.after
+                    ):
+                        self._around.tell(happening)
             except ClusterError as error:
                 log.warning("status.failed", link=self.link.now.metadata.name, because=str(error))
                 self._news.set()

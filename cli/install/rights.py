@@ -100,6 +100,7 @@ REMOTE_ACCOUNT = Account(
         Right(SERVICE, READ),
         Right(ENDPOINT_SLICE, READ),
         Right(NAMESPACE, ("get",), names=("kube-system",)),  # its uid tells one cluster from another
+        Right(EVENT, ("create", "patch")),  # at Services that are exported and not mirrored
     ),
     at_home=(Right(SERVICE_ACCOUNT, ("create",), names=(REMOTE_ACCESS,), subresource="token"),),
     in_pods=False,

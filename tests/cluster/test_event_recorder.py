@@ -12,7 +12,7 @@ from cluster.access import Access
 from cluster.client import Cluster
 from cluster.errors import Unreachable
 from cluster.event_objects import Event, Involved
-from cluster.event_recorder import EventRecorder, Happening, event_name
+from cluster.event_recorder import EventMetrics, EventRecorder, Happening, event_name
 from cluster.kinds import EVENT, SERVICE_ACCOUNT, Kind
 from cluster.metadata import Raw
 from process.backoff import Backoff
@@ -32,7 +32,9 @@ async def recording(
     cluster: Cluster, registry: CollectorRegistry | None = None, **settings: Any
 ) -> AsyncIterator[EventRecorder]:
     settings = {**QUICK, **settings}
-    recorder = EventRecorder(cluster, "jackstay-test", registry or CollectorRegistry(), **settings)
+    recorder = EventRecorder(
+        cluster, "jackstay-test", EventMetrics(registry or CollectorRegistry()), **settings
+    )
     running = asyncio.create_task(recorder.run())
     try:
         yield recorder
