@@ -117,6 +117,12 @@ def command(
     most_mirrors: Annotated[
         int, typer.Option(min=1, metavar="N", help="How many services one Link may mirror.")
     ] = 10_000,
+    create_namespaces: Annotated[
+        bool,
+        typer.Option(
+            "--create-namespaces", help="Make a namespace that is missing for a mirror, instead of waiting."
+        ),
+    ] = False,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = None,
     namespace: options.Namespace = options.NAMESPACE,
@@ -152,6 +158,7 @@ def command(
         cluster_domain=cluster_domain,
         allow_loopback=allow_loopback,
         most_mirrors=most_mirrors,
+        create_namespaces=create_namespaces,
     )
 
     async def main(stopping: Stopping) -> int:

@@ -16,7 +16,7 @@ from cluster.client import Cluster
 from cluster.errors import AlreadyExists, ClusterError, NotFound
 from cluster.kinds import ENDPOINT_SLICE, SERVICE
 from cluster.metadata import Raw
-from cluster.objects import EndpointSlice, Key, Service
+from cluster.objects import EndpointSlice, Key, Namespace, Service
 from mirror.plan import Action, Create, Delete, Update, belonging, taken_over
 
 log = structlog.get_logger()
@@ -109,6 +109,10 @@ async def _carry_out(action: Action, means: _Means) -> Raw | None:
                 return await cluster.create(kind, made.to_dict())
             except AlreadyExists:
                 return await _take_over(made, means)
+        case Create(_, kind, Namespace() as namespace):
+            with suppress(AlreadyExists):  # another mirror was quicker
+                await cluster.create(kind, namespace.to_dict())
+            return None
         case Create(_, kind, made):
             return await cluster.create(kind, made.to_dict())
         case Update(_, kind, made):

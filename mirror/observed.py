@@ -91,6 +91,9 @@ class Local:
     slices: Mapping[Key, EndpointSlice]
     """Only those that bear the uid of a Link."""
 
+    leaving: frozenset[str] = frozenset()
+    """Namespaces that are about to go: nothing can be made in them, and they cannot be made anew yet."""
+
 
 def parts_of(slices: Mapping[Key, EndpointSlice]) -> dict[Key, tuple[EndpointSlice, ...]]:
     """The *slices* of each Service."""
@@ -103,10 +106,16 @@ def parts_of(slices: Mapping[Key, EndpointSlice]) -> dict[Key, tuple[EndpointSli
 
 def usable(namespaces: Mapping[Key, Namespace]) -> frozenset[str]:
     """The names of *namespaces* that are not being deleted."""
+    names = frozenset(namespace.metadata.name for namespace in namespaces.values())
+    return names - leaving(namespaces)
+
+
+def leaving(namespaces: Mapping[Key, Namespace]) -> frozenset[str]:
+    """The names of those that are."""
     return frozenset(
         namespace.metadata.name
         for namespace in namespaces.values()
-        if namespace.metadata.deletion_timestamp is None
+        if namespace.metadata.deletion_timestamp is not None
     )
 
 
@@ -125,6 +134,9 @@ class Observed:
 
     most: int = 10_000
     """How many mirrors the Link may have."""
+
+    create_namespaces: bool = False
+    """Whether a namespace that is missing is made for the mirrors in it."""
 
     now: str = ""
     """The time, as it is written on objects of which something begins to be so."""

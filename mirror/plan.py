@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, SERVICE, Kind
+from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, NAMESPACE, SERVICE, Kind
 from cluster.metadata import Metadata, OwnerReference
-from cluster.objects import Endpoints, EndpointSlice, Key, Service
-from mirror import shown
+from cluster.objects import Endpoints, EndpointSlice, Key, Namespace, Service
+from mirror import marks, shown
 from mirror.copying import belongs_to_a_tool, ours
 from mirror.mirror_objects import Mirror, owner
 from mirror.observed import Local, Object, Observed, parts_of
@@ -31,7 +31,7 @@ class Create:
 
     mirror: Key
     kind: Kind
-    object: Object
+    object: Object | Namespace
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def removal(local: Local, uid: str) -> list[Action]:
 
 def belonging(action: Action, service: Service) -> Action:
     """*action*, planned before there was *service*, now that there is: what it makes belongs to that."""
-    if not isinstance(action, Create) or isinstance(action.object, Service):
+    if not isinstance(action, Create) or isinstance(action.object, Service | Namespace):
         return action
     metadata = replace(action.object.metadata, owner_references=(owner(service),))
     return replace(action, object=replace(action.object, metadata=metadata))
@@ -116,6 +116,8 @@ def _kind(thing: Object) -> Kind:
 
 def _bring_about(mirror: Mirror, observed: Observed, parts: tuple[EndpointSlice, ...]) -> Iterator[Action]:
     local = observed.local
+    if mirror.key.namespace not in local.namespaces and mirror.key not in local.services:
+        yield Create(mirror.key, NAMESPACE, _namespace(mirror.key.namespace, observed))
     yield from _brought(mirror.key, mirror.service, local.services.get(mirror.key))
     if mirror.endpoints is not None:
         yield from _brought(mirror.key, mirror.endpoints, local.endpoints.get(mirror.key))
@@ -125,6 +127,12 @@ def _bring_about(mirror: Mirror, observed: Observed, parts: tuple[EndpointSlice,
     for stray in parts:
         if stray.metadata.name not in names and origin(stray.metadata, mirror.key, observed.link.uid):
             yield Delete(mirror.key, ENDPOINT_SLICE, stray)
+
+
+def _namespace(name: str, observed: Observed) -> Namespace:
+    """As Linkerd makes it: marked, and never removed by us, since others may have come to use it."""
+    labels = {marks.MIRRORED_SERVICE: "true", marks.CLUSTER_NAME: observed.link.cluster}
+    return Namespace(Metadata(name, labels=labels))
 
 
 def _brought(mirror: Key, wanted: Some, standing: Some | None) -> Iterator[Action]:

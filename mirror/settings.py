@@ -21,6 +21,9 @@ class Settings:
     most_mirrors: int = 10_000
     """How many Services one Link may mirror."""
 
+    create_namespaces: bool = False
+    """Whether a namespace that a mirror needs and that is missing is made."""
+
     writes_at_once: int = 16
     """Mirrors of one Link that are written at the same time."""
 

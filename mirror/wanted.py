@@ -62,7 +62,14 @@ def wanted(observed: Observed, before: Desired | None = None) -> Desired:
     What was worked out *before*, from the very same objects, is not worked out again: it is the same
     object, too. (With a thousand mirrors that is most of the work of most passes.)
     """
-    context = (observed.link, observed.gateway, observed.others, observed.remote.cluster_uid)
+    remote = observed.remote
+    context = (
+        observed.link,
+        observed.gateway,
+        observed.others,
+        remote.cluster_uid,
+        observed.create_namespaces,
+    )
     known = before if before is not None and before.context == context else None
     parts = parts_of(observed.local.slices)
     services: dict[Key, Mirror | Unmirrored] = {}
@@ -92,6 +99,7 @@ def _sources(
         service,
         observed.remote.ready.get(remote, 0),
         remote.namespace in local.namespaces,
+        remote.namespace in local.leaving,
         local.services.get(key),
         local.endpoints.get(key),
         *parts.get(key, ()),
@@ -150,7 +158,10 @@ def _wanted(service: Service, observed: Observed) -> Mirror | Unmirrored:
     link, local = observed.link, observed.local
     if (mistake := _unfit(service)) is not None:
         return Unmirrored("InvalidService", mistake)
-    if service.metadata.namespace not in local.namespaces:
+    namespace = service.metadata.namespace
+    if namespace in local.leaving:
+        return Unmirrored("MissingNamespace", "Namespace is being deleted")
+    if namespace not in local.namespaces and not observed.create_namespaces:
         return Unmirrored("MissingNamespace", "Namespace does not exist")
     key = mirror_key(service.metadata.key, link.cluster)
     standing = local.services.get(key)

@@ -168,6 +168,7 @@ class LinkWorker:
             gateway=self._gateway.observed(spec, self.link.now.status),
             others=frozenset(link.metadata.uid for link in seen.links.items.values()) - {spec.uid},
             most=self._around.settings.most_mirrors,
+            create_namespaces=self._around.settings.create_namespaces,
             now=time_text(datetime.now(UTC)),
         )
         before = self._look

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from typing import Generic, TypeVar
 
 from cluster.metadata import Raw
-from cluster.objects import Endpoints, EndpointSlice, Key, Service
+from cluster.objects import Endpoints, EndpointSlice, Key, Namespace, Service
 from cluster.snapshot import Snapshot, older
 from mirror.home import Seen
-from mirror.observed import Local, usable
+from mirror.observed import Local, leaving, usable
 from mirror.plan import Action
 
 T = TypeVar("T", Service, Endpoints, EndpointSlice)
@@ -73,6 +73,7 @@ class Overlay:
             self._services.over(seen.services),
             self._endpoints.over(seen.endpoints),
             self._slices.over(seen.slices),
+            leaving(seen.namespaces.items),
         )
 
     def wrote(self, action: Action, raw: Raw | None, now: float) -> None:
@@ -84,6 +85,8 @@ class Overlay:
                 _note(self._endpoints, endpoints, None if raw is None else Endpoints.from_dict(raw), now)
             case EndpointSlice() as part:
                 _note(self._slices, part, None if raw is None else EndpointSlice.from_dict(raw), now)
+            case Namespace():  # it is there while anything in it is
+                pass
 
 
 def _note(written: Written[T], aimed_at: T, there: T | None, now: float) -> None:

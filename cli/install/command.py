@@ -95,6 +95,16 @@ def command(
     ] = True,
     image: Annotated[str, typer.Option(metavar="IMAGE", help="What all our pods run.")] = IMAGE,
     gateway_replicas: Annotated[int, typer.Option(min=1, metavar="N", help="How many gateway pods.")] = 2,
+    mirror_replicas: Annotated[
+        int, typer.Option(min=1, metavar="N", help="How many mirror pods; one works, the others stand by.")
+    ] = 2,
+    create_namespaces: Annotated[
+        bool,
+        typer.Option(
+            "--create-namespaces",
+            help="Let the mirror make namespaces that are missing for its mirrors, instead of waiting.",
+        ),
+    ] = False,
     gateway_service_type: Annotated[
         ServiceType, typer.Option(help="How the gateway is reached from outside.")
     ] = ServiceType.LOAD_BALANCER,
@@ -130,6 +140,8 @@ def command(
         gateway_replicas=gateway_replicas,
         gateway_service_type=gateway_service_type,
         gateway_tls=read_shown(gateway_tls),
+        mirror_replicas=mirror_replicas,
+        create_namespaces=create_namespaces,
         mirror_tls=read_shown(mirror_tls),
         issuer=read_shown(_pair(issuer_certificate, issuer_key)),
         log_level=log_level,

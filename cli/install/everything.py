@@ -21,7 +21,8 @@ def manifests(wanted: Wanted) -> Iterator[Manifest]:
         yield from rights.manifests(rights.GATEWAY_ACCOUNT, wanted.namespace)
         yield from rights.manifests(rights.REMOTE_ACCOUNT, wanted.namespace)
     if wanted.mirror:
-        yield from rights.manifests(rights.MIRROR_ACCOUNT, wanted.namespace)
+        account = rights.NAMESPACE_MAKER if wanted.create_namespaces else rights.MIRROR_ACCOUNT
+        yield from rights.manifests(account, wanted.namespace)
     if wanted.identity_service:
         yield from rights.manifests(rights.IDENTITY_ACCOUNT, wanted.namespace)
     yield parts.trust_bundle(wanted)

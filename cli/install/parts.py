@@ -87,8 +87,11 @@ def mirror(wanted: Wanted) -> Manifest:
         wanted,
         MIRROR,
         certificate=origin(wanted, MIRROR),
-        replicas=1,
-        arguments=("mirror", "--cluster-domain", wanted.cluster_domain),
+        replicas=wanted.mirror_replicas,
+        arguments=(
+            *("mirror", "--cluster-domain", wanted.cluster_domain),
+            *(("--create-namespaces",) if wanted.create_namespaces else ()),
+        ),
         ports={},
         requests={"cpu": "50m", "memory": "128Mi"},
     )

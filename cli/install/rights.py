@@ -6,7 +6,7 @@ is needed and that together they are enough.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cli.manifests import GATEWAY, IDENTITY, MIRROR, REMOTE_ACCESS, Manifest, manifest, part_labels
@@ -93,6 +93,15 @@ MIRROR_ACCOUNT = Account(
         Right(EVENT, ("create", "patch")),
     ),
 )
+
+NAMESPACE_MAKER = replace(
+    MIRROR_ACCOUNT,
+    everywhere=tuple(
+        Right(NAMESPACE, (*right.verbs, "create")) if right.kind == NAMESPACE else right
+        for right in MIRROR_ACCOUNT.everywhere
+    ),
+)
+"""The mirror's, where it makes namespaces that are missing."""
 
 REMOTE_ACCOUNT = Account(
     REMOTE_ACCESS,

@@ -66,6 +66,10 @@ class Wanted:
     gateway_service_type: ServiceType = ServiceType.LOAD_BALANCER
     gateway_tls: Shown | None = None
     """None: it is issued, or the Secret is made by somebody else."""
+    mirror_replicas: int = 2
+    """One of them works; the others have all in mind and go on within seconds of its death."""
+    create_namespaces: bool = False
+    """Whether the mirror makes namespaces that are missing."""
     mirror_tls: Shown | None = None
     identity_replicas: int = 2
     issuer: Shown | None = None
