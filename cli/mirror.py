@@ -44,7 +44,7 @@ def _probe(certificates: CertificateSource) -> Probe:
         try:
             return await ping(address, identity, certificates.generation(), timeout=timeout)
         except PingFailed as failure:
-            raise ProbeFailed(str(failure)) from failure
+            raise ProbeFailed(str(failure), why=failure.reason.value) from failure
 
     return ask
 

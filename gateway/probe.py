@@ -4,14 +4,18 @@ import asyncio
 
 from certs.generation import Generation
 from gateway.buffers import Buffers
-from gateway.refusals import Refused
+from gateway.refusals import Reason, Refused
 from gateway.settings import Deadlines
 from gateway.tunnel_client import TunnelClient
 from process.address import Address
 
 
 class ProbeFailed(Exception):
-    """A gateway did not answer as a living gateway does; `str()` says how."""
+    """A gateway did not answer as a living gateway does; `str()` says how, `reason` of what sort it is."""
+
+    def __init__(self, message: str, reason: Reason) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 async def ping(address: Address, identity: str, generation: Generation, *, timeout: float) -> float:
@@ -33,6 +37,6 @@ async def ping(address: Address, identity: str, generation: Generation, *, timeo
             finally:
                 tunnel.close()
     except TimeoutError:
-        raise ProbeFailed(f"no answer within {timeout:g} s") from None
+        raise ProbeFailed(f"no answer within {timeout:g} s", Reason.TIMEOUT) from None
     except Refused as refusal:
-        raise ProbeFailed(str(refusal).removeprefix(f"{address}: ")) from refusal
+        raise ProbeFailed(str(refusal).removeprefix(f"{address}: "), refusal.reason) from refusal

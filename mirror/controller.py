@@ -85,6 +85,7 @@ class Controller:
         seen = self.home.seen
         if seen is None:
             return
+        self._around.metrics.holds("local", **self.home.sizes)
         self._shut.look(seen.services.items.values())
         links = served(seen.links.items.values(), self._workers)
         self._workers = {

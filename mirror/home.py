@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from cluster.client import Cluster
 from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, LINK, NAMESPACE, SECRET, SERVICE
@@ -60,6 +60,19 @@ class Home:
         if services is None or endpoints is None or slices is None:
             return None
         return Seen(links, secrets, namespaces, services, endpoints, slices)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many objects are known, by kind."""
+        followed: dict[str, Informer[Any]] = {
+            "link": self._links,
+            "secret": self._secrets,
+            "namespace": self._namespaces,
+            "service": self._services,
+            "endpoint": self._endpoints,
+            "endpointslice": self._slices,
+        }
+        return {kind: len(one.snapshot.items) for kind, one in followed.items() if one.snapshot is not None}
 
     async def run(self) -> NoReturn:
         """Follow until cancelled. No error of the cluster ends it."""

@@ -25,7 +25,9 @@ async def over_http(spec: ProbeSpec, address: Address, identity: str, *, timeout
             session.get(url, allow_redirects=False) as response,
         ):
             if response.status != 200:
-                raise ProbeFailed(f"{url} answered {response.status}")
+                raise ProbeFailed(f"{url} answered {response.status}", why="http_status")
             return clock() - began
-    except (aiohttp.ClientError, TimeoutError, ValueError) as error:
+    except TimeoutError as error:
+        raise ProbeFailed(f"{url}: no answer within {timeout:g} s", why="timeout") from error
+    except (aiohttp.ClientError, ValueError) as error:
         raise ProbeFailed(f"{url}: {str(error) or type(error).__name__}") from error

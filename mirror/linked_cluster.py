@@ -123,6 +123,7 @@ class LinkedCluster:
         if self._followed is None:
             return
         remote, _ = self._followed
+        self._metrics.holds(spec.cluster, **remote.sizes)
         before, complete = self._outage, remote.seen is not None
         current = self._outage = outage.after(
             before, remote.failure, complete=complete, now=now, time=datetime.now(UTC)

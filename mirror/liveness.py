@@ -17,6 +17,9 @@ class Liveness:
     because: str = ""
     """Why the last probe failed; "" if it did not."""
 
+    why: str = ""
+    """Of what sort that failure was."""
+
     latencies: tuple[float, ...] = ()
     """Seconds that the last answers took, newest last."""
 
@@ -24,11 +27,11 @@ class Liveness:
         """What we believe once a probe was answered after *seconds*: it lives."""
         return Liveness(alive=True, latencies=(*self.latencies[-KEPT + 1 :], seconds))
 
-    def failed(self, because: str, *, threshold: int) -> "Liveness":
+    def failed(self, because: str, *, threshold: int, why: str = "") -> "Liveness":
         """What we believe once a further probe failed; *threshold* of them in a row, and it is dead."""
         failures = self.failures + 1
         alive = False if failures >= threshold else self.alive
-        return replace(self, alive=alive, failures=failures, because=because)
+        return replace(self, alive=alive, failures=failures, because=because, why=why)
 
     @property
     def latency(self) -> float | None:

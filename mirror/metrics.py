@@ -6,6 +6,7 @@ from datetime import datetime
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from cluster.event_recorder import EventMetrics
+from cluster.kinds import ENDPOINTS
 from mirror.liveness import Liveness
 from mirror.status import GatewayReport, NoGateway, Report
 from mirror.wanted import CONFLICT
@@ -14,6 +15,9 @@ LATENCIES = tuple(float(step * scale) for scale in (1, 10, 100, 1000, 10_000) fo
 """Milliseconds."""
 
 CLUSTER = "target_cluster_name"
+
+CACHED = ("link", "secret", "namespace", "service", "endpoint", "endpointslice")
+"""Kinds of which it is told how many are known."""
 
 
 class Metrics:
@@ -42,6 +46,27 @@ class Metrics:
         self._probes = Gauge(
             "gateway_probes", "Probes so far.", [CLUSTER, "probe_successful"], registry=registry
         )
+        self._probe_failures = Counter(
+            "gateway_probe_failures",
+            "Probes that failed, by address and by why.",
+            [CLUSTER, "address", "reason"],
+            registry=registry,
+        )
+        self._repairs = Gauge(
+            "service_mirror_endpoint_repairs",
+            "Endpoints of mirrors written anew so far, for whatever reason.",
+            [CLUSTER],
+            registry=registry,
+        )
+        self._sizes = {
+            kind: Gauge(
+                f"{kind}_cache_size",
+                f"How many objects of kind {kind} are known of a cluster.",
+                ["cluster"],
+                registry=registry,
+            )
+            for kind in CACHED
+        }
         self._addresses = Gauge(
             "gateway_address_alive",
             "1 if this address of the gateway lives.",
@@ -79,10 +104,12 @@ class Metrics:
         self._probes.labels(cluster, "true" if ok else "false").inc()
         if liveness.alive is not None:
             self._addresses.labels(cluster, address).set(int(liveness.alive))
-        if ok:
-            milliseconds = liveness.latencies[-1] * 1000
-            self._latency.labels(cluster).set(milliseconds)
-            self._latencies.labels(cluster).observe(milliseconds)
+        if not ok:
+            self._probe_failures.labels(cluster, address, liveness.why).inc()
+            return
+        milliseconds = liveness.latencies[-1] * 1000
+        self._latency.labels(cluster).set(milliseconds)
+        self._latencies.labels(cluster).observe(milliseconds)
 
     def reported(self, cluster: str, report: Report) -> None:
         """What is known of the Link to *cluster*, whether it is ours to write or not."""
@@ -107,6 +134,13 @@ class Metrics:
 
     def wrote(self, cluster: str, verb: str, kind: str) -> None:
         self._writes.labels(cluster, verb, kind).inc()
+        if (verb, kind) == ("update", ENDPOINTS.kind):
+            self._repairs.labels(cluster).inc()
+
+    def holds(self, cluster: str, **kinds: int) -> None:
+        """How many objects of each of *kinds* are known of *cluster*; ours is called local."""
+        for kind, number in kinds.items():
+            self._sizes[kind].labels(cluster).set(number)
 
     def failed(self, cluster: str, reason: str) -> None:
         self._failures.labels(cluster, reason).inc()
@@ -117,7 +151,8 @@ class Metrics:
 
     def forget_address(self, cluster: str, address: str) -> None:
         """The gateway is no longer at *address*."""
-        self._addresses.remove_by_labels({CLUSTER: cluster, "address": address})
+        for series in (self._addresses, self._probe_failures):
+            series.remove_by_labels({CLUSTER: cluster, "address": address})
 
     def forget(self, cluster: str) -> None:
         """No Link leads to *cluster* any more."""
@@ -128,6 +163,8 @@ class Metrics:
             self._latencies,
             self._probes,
             self._addresses,
+            self._probe_failures,
+            self._repairs,
             self._writes,
             self._failures,
             self._unmirrored,
@@ -135,3 +172,5 @@ class Metrics:
             self._token_ends,
         ):
             series.remove_by_labels({CLUSTER: cluster})
+        for size in self._sizes.values():
+            size.remove_by_labels({"cluster": cluster})

@@ -18,6 +18,11 @@ class ProbeFailed(Exception):
 
     reason = "probe_failed"
 
+    def __init__(self, message: str, *, why: str = "backend_unreachable") -> None:
+        super().__init__(message)
+        self.why = why
+        """Of what sort it is, in one word of a closed list: the label of a metric."""
+
 
 class Probe(Protocol):
     """One question to a gateway, over the door that applications use."""
@@ -54,11 +59,11 @@ async def _after_one(
         async with asyncio.timeout(spec.patience):
             seconds = await probe(address, identity, timeout=spec.patience)
     except TimeoutError:
-        because = f"no answer within {spec.patience:g} s"
+        because, why = f"no answer within {spec.patience:g} s", "timeout"
     except ProbeFailed as failure:
-        because = str(failure)
+        because, why = str(failure), failure.why
     else:
         return liveness.answered(seconds)
     if not liveness.failures:
-        log.warning("probe.failed", address=str(address), because=because)
-    return liveness.failed(because, threshold=spec.threshold)
+        log.warning("probe.failed", address=str(address), because=because, reason=why)
+    return liveness.failed(because, why=why, threshold=spec.threshold)

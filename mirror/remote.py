@@ -50,6 +50,16 @@ class RemoteCluster:
         return Remote.of(services, slices) if services is not None and slices is not None else None
 
     @property
+    def sizes(self) -> dict[str, int]:
+        """How many objects are known, by kind."""
+        services = self._services.snapshot if self._services else None
+        slices = self._slices.snapshot if self._slices else None
+        return {
+            "service": len(services.items) if services else 0,
+            "endpointslice": len(slices.items) if slices else 0,
+        }
+
+    @property
     def failure(self) -> ClusterError | None:
         """Why what is seen is not current; None while it is, or before anything was tried."""
         if self._unusable is not None:

@@ -93,13 +93,22 @@ def test_metrics_have_linkerds_names_and_go_with_the_link() -> None:
     answered = Liveness().answered(0.012)
     metrics.probed("east", str(AT), answered)
     metrics.probed(
-        "east", str(AT), answered.failed("refused", threshold=3)
+        "east", str(AT), answered.failed("refused", threshold=3, why="untrusted")
     )  # D-24: counted below the threshold
     gateway = GatewayReport({AT: answered})
     metrics.reported("east", Report(1, remote=REACHABLE, gateway=gateway))
     metrics.wrote("east", "create", "Service")
+    metrics.wrote("east", "update", "Endpoints")
+    metrics.holds("local", link=1, service=7)
+    metrics.holds("east", service=3)
     text = exposed(registry)
     for line in (
+        'gateway_probe_failures_total{address="203.0.113.7:4143",reason="untrusted",'
+        'target_cluster_name="east"} 1.0',
+        'service_mirror_endpoint_repairs{target_cluster_name="east"} 1.0',
+        'service_cache_size{cluster="local"} 7.0',
+        'service_cache_size{cluster="east"} 3.0',
+        'link_cache_size{cluster="local"} 1.0',
         'gateway_alive{target_cluster_name="east"} 1.0',
         'gateway_enabled{target_cluster_name="east"} 1.0',
         'mirror_remote_reachable{target_cluster_name="east"} 1.0',
@@ -142,9 +151,11 @@ async def test_a_gateway_of_linkerds_is_asked_over_http() -> None:
         spec = ProbeSpec(path="/ready", port=runner.addresses[0][1])
         at = Address("127.0.0.1", 4143)
         assert 0 < await over_http(spec, at, "gateway.test", timeout=5) < 5
-        with pytest.raises(ProbeFailed, match="answered 503"):
+        with pytest.raises(ProbeFailed, match="answered 503") as failed:
             await over_http(spec, at, "gateway.test", timeout=5)
+        assert failed.value.why == "http_status"
     finally:
         await runner.cleanup()
-    with pytest.raises(ProbeFailed, match="127"):
+    with pytest.raises(ProbeFailed, match="127") as refused:
         await over_http(spec, at, "gateway.test", timeout=5)
+    assert refused.value.why == "backend_unreachable"
