@@ -103,8 +103,10 @@ def test_metrics_have_linkerds_names_and_go_with_the_link() -> None:
     metrics.holds("east", service=3)
     text = exposed(registry)
     for line in (
-        'gateway_probe_failures_total{address="203.0.113.7:4143",reason="untrusted",'
-        'target_cluster_name="east"} 1.0',
+        (
+            'gateway_probe_failures_total{address="203.0.113.7:4143",reason="untrusted",'
+            'target_cluster_name="east"} 1.0'
+        ),
         'service_mirror_endpoint_repairs{target_cluster_name="east"} 1.0',
         'service_cache_size{cluster="local"} 7.0',
         'service_cache_size{cluster="east"} 3.0',
