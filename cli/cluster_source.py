@@ -89,7 +89,7 @@ async def follow_routes(
         async for _ in _looks(look):
             if services.snapshot is None or slices.snapshot is None or nodes.known is None:
                 continue
-            shut.look(services.snapshot.items.values())
+            shut.look(services.snapshot.items)
             found = exports(
                 services.snapshot.items.values(),
                 slices.snapshot.items.values(),

@@ -86,7 +86,7 @@ class Controller:
         if seen is None:
             return
         self._around.metrics.holds("local", **self.home.sizes)
-        self._shut.look(seen.services.items.values())
+        self._shut.look(seen.services.items)
         links = served(seen.links.items.values(), self._workers)
         self._workers = {
             key: self._workers.get(key) or LinkWorker(link, self._around) for key, link in links.items()

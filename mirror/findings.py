@@ -87,7 +87,7 @@ def services(observed: Observed, desired: Desired, setbacks: Setbacks) -> dict[K
 def conflicts(desired: Desired) -> dict[Key, str]:
     """The exported Services in whose mirror's way something stands that is somebody else's, and what."""
     found = {}
-    for remote, what in desired.services.items():
+    for remote, what in desired.troubled.items():
         if isinstance(what, Mirror):
             if what.conflict:
                 found[remote] = what.conflict
@@ -98,10 +98,10 @@ def conflicts(desired: Desired) -> dict[Key, str]:
 
 def newly_skipped(before: Desired | None, desired: Desired) -> dict[Key, Unmirrored]:
     """The exported Services that have come to have no mirror, or have none for another reason, and why."""
-    known = before.services if before is not None else {}
+    known = before.troubled if before is not None else {}
     return {
         remote: what
-        for remote, what in desired.services.items()
+        for remote, what in desired.troubled.items()
         if isinstance(what, Unmirrored) and known.get(remote) != what
     }
 

@@ -28,14 +28,11 @@ class Look:
         return len(here & self.desired.mirrors.keys()) + len(here & self.desired.withdrawn.keys())
 
 
-def resting(before: Look | None, desired: Desired) -> frozenset[Key]:
-    """The mirrors that follow from the same objects as *before*, when there was nothing to be done."""
-    if before is None:
-        return frozenset()
-    known = before.desired.mirrors
-    return frozenset(
-        key for key, mirror in desired.mirrors.items() if known.get(key) is mirror and key not in before.busy
-    )
+def due(before: Look | None, desired: Desired) -> frozenset[Key] | None:
+    """The mirrors that were looked at anew, or for which there was something to do *before*; None: all."""
+    if before is None or desired.touched is None:
+        return None
+    return desired.touched | before.busy
 
 
 def first(actions: Sequence[Action], mirrors: int) -> list[Action]:

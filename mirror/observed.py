@@ -4,12 +4,14 @@ that there can be no plan before.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Self
 
+from cluster.changes import Groups
 from cluster.objects import Endpoints, EndpointSlice, Key, Namespace, Service
 from cluster.snapshot import Snapshot
 from mirror.link import LinkSpec
+from mirror.ready_endpoints import service_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +48,10 @@ class Remote:
     cluster_uid: str = ""
 
     @classmethod
-    def of(cls, services: Snapshot[Service], slices: Snapshot[EndpointSlice]) -> Self:
+    def of(cls, services: Snapshot[Service], ready: Mapping[Key, int]) -> Self:
         return cls(
             services=services.items,
-            ready=ready_endpoints(slices.items),
+            ready=ready,
             unreadable=frozenset(services.unreadable),
             deleted=frozenset(services.deleted),
             version=services.version,
@@ -58,21 +60,6 @@ class Remote:
             source=services.source,
             cluster_uid=services.cluster_uid,
         )
-
-
-def ready_endpoints(slices: Mapping[Key, EndpointSlice]) -> dict[Key, int]:
-    """
-    How many ready endpoints the Services have in their *slices*, where there are any.
-
-    One with two families has each pod in two slices; it counts once.
-    """
-    found: dict[Key, dict[str, int]] = {}
-    for part in slices.values():
-        ready = sum(1 for endpoint in part.endpoints if endpoint.is_ready and endpoint.addresses)
-        if ready:
-            families = found.setdefault(Key(part.metadata.namespace, part.service), {})
-            families[part.address_type] = families.get(part.address_type, 0) + ready
-    return {key: max(families.values()) for key, families in found.items()}
 
 
 Object = Service | Endpoints | EndpointSlice
@@ -94,14 +81,19 @@ class Local:
     leaving: frozenset[str] = frozenset()
     """Namespaces that are about to go: nothing can be made in them, and they cannot be made anew yet."""
 
+    grouped: InitVar[Mapping[Key, tuple[EndpointSlice, ...]] | None] = None
+    parts: Mapping[Key, tuple[EndpointSlice, ...]] = field(init=False, compare=False, repr=False)
+    """The slices by the Service that they are of; *grouped*, where somebody has done that."""
 
-def parts_of(slices: Mapping[Key, EndpointSlice]) -> dict[Key, tuple[EndpointSlice, ...]]:
+    def __post_init__(self, grouped: Mapping[Key, tuple[EndpointSlice, ...]] | None) -> None:
+        object.__setattr__(self, "parts", parts_of(self.slices) if grouped is None else grouped)
+
+
+def parts_of(slices: Mapping[Key, EndpointSlice]) -> Mapping[Key, tuple[EndpointSlice, ...]]:
     """The *slices* of each Service."""
-    found: dict[Key, tuple[EndpointSlice, ...]] = {}
-    for part in slices.values():
-        key = Key(part.metadata.namespace, part.service)
-        found[key] = (*found.get(key, ()), part)
-    return found
+    groups: Groups[EndpointSlice] = Groups(service_of)
+    groups.take(slices)
+    return groups.members
 
 
 def usable(namespaces: Mapping[Key, Namespace]) -> frozenset[str]:

@@ -7,10 +7,10 @@ Written over is besides what bears the other marks and the uid of no Link there 
 Link, or was made by Linkerd.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Set
+from collections.abc import Set
 from itertools import chain
 
-from cluster.objects import EndpointSlice, Key, Metadata
+from cluster.objects import Key, Metadata
 from mirror import marks
 from mirror.naming import mirror_key, remote_key
 from mirror.observed import Local, Object
@@ -51,21 +51,15 @@ def may_write_over(metadata: Metadata, wanted: Metadata, others: Set[str]) -> bo
     )
 
 
-def owned(
-    local: Local,
-    uid: str,
-    parts: Mapping[Key, tuple[EndpointSlice, ...]],
-    *,
-    besides: Collection[Key] = (),
-) -> dict[Key, tuple[Object, ...]]:
-    """What is proven to be made by the Link *uid*, by mirror, *besides* those; the Service first."""
-    things: Iterable[tuple[Key, Object]] = chain(
-        local.services.items(),
-        local.endpoints.items(),
-        ((key, part) for key, found in parts.items() for part in found),
+def owned_at(local: Local, mirror: Key, uid: str) -> tuple[Object, ...]:
+    """What of *mirror* is proven to be made by the Link *uid*; the Service first."""
+    things = (local.services.get(mirror), local.endpoints.get(mirror), *local.parts.get(mirror, ()))
+    return tuple(
+        thing for thing in things if thing is not None and origin(thing.metadata, mirror, uid) is not None
     )
-    made: dict[Key, tuple[Object, ...]] = {}
-    for key, thing in things:
-        if key not in besides and origin(thing.metadata, key, uid) is not None:
-            made[key] = (*made.get(key, ()), thing)
-    return made
+
+
+def owned(local: Local, uid: str) -> dict[Key, tuple[Object, ...]]:
+    """What is proven to be made by the Link *uid*, by mirror."""
+    keys = dict.fromkeys(chain(local.services, local.endpoints, local.parts))
+    return {key: things for key in keys if (things := owned_at(local, key, uid))}

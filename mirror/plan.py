@@ -18,7 +18,7 @@ from cluster.objects import Endpoints, EndpointSlice, Key, Namespace, Service
 from mirror import marks, shown
 from mirror.copying import belongs_to_a_tool, ours
 from mirror.mirror_objects import Mirror, owner
-from mirror.observed import Local, Object, Observed, parts_of
+from mirror.observed import Local, Object, Observed
 from mirror.ownership import may_write_over, origin, owned
 from mirror.wanted import Desired
 
@@ -59,20 +59,19 @@ def plan(
     observed: Observed,
     desired: Desired,
     removable: Set[Key] = frozenset(),
-    resting: Set[Key] = frozenset(),
+    due: Set[Key] | None = None,
     failing: Set[Key] = frozenset(),
 ) -> list[Action]:
     """
     What is to be done, in order; [] if all is as *desired*.
 
-    *removable* are the mirrors which, if they are withdrawn, may also be deleted. *resting* are those
-    for which there is known to be nothing to do, *failing* those of which something could not be done.
+    *removable* are the mirrors which, if they are withdrawn, may also be deleted. *due* are those for
+    which there may be something to do (None: all), *failing* those of which something could not be done.
     """
-    parts = parts_of(observed.local.slices)
+    mirrors = desired.mirrors
     actions: list[Action] = []
-    for key, mirror in desired.mirrors.items():
-        if key not in resting:
-            actions += _bring_about(mirror, observed, parts.get(key, ()))
+    for key in mirrors if due is None else sorted(due & mirrors.keys()):
+        actions += _bring_about(mirrors[key], observed)
     for key, gone in sorted(desired.withdrawn.items()):
         emptying = key in failing or key not in removable
         emptied = list(_emptied(key, gone.things, observed.now)) if emptying else []
@@ -85,8 +84,8 @@ def plan(
 
 def removal(local: Local, uid: str) -> list[Action]:
     """The removal of everything that the Link *uid* made."""
-    made = owned(local, uid, parts_of(local.slices))
-    return [Delete(key, _kind(thing), thing) for key, things in sorted(made.items()) for thing in things]
+    made = sorted(owned(local, uid).items())
+    return [Delete(key, _kind(thing), thing) for key, things in made for thing in things]
 
 
 def belonging(action: Action, service: Service) -> Action:
@@ -114,7 +113,7 @@ def _kind(thing: Object) -> Kind:
             return ENDPOINT_SLICE
 
 
-def _bring_about(mirror: Mirror, observed: Observed, parts: tuple[EndpointSlice, ...]) -> Iterator[Action]:
+def _bring_about(mirror: Mirror, observed: Observed) -> Iterator[Action]:
     local = observed.local
     if mirror.key.namespace not in local.namespaces and mirror.key not in local.services:
         yield Create(mirror.key, NAMESPACE, _namespace(mirror.key.namespace, observed))
@@ -124,7 +123,7 @@ def _bring_about(mirror: Mirror, observed: Observed, parts: tuple[EndpointSlice,
     for part in mirror.slices:
         yield from _brought(mirror.key, part, local.slices.get(part.metadata.key))
     names = {part.metadata.name for part in mirror.slices}
-    for stray in parts:
+    for stray in local.parts.get(mirror.key, ()):
         if stray.metadata.name not in names and origin(stray.metadata, mirror.key, observed.link.uid):
             yield Delete(mirror.key, ENDPOINT_SLICE, stray)
 

@@ -13,6 +13,7 @@ from cluster.objects import EndpointSlice, Service
 from cluster.watch import Informer, Pace
 from mirror.happenings import teller
 from mirror.observed import Remote
+from mirror.ready_endpoints import ReadyEndpoints
 
 
 class RemoteCluster:
@@ -41,13 +42,16 @@ class RemoteCluster:
         self._name = name
         self._events = events
         self._recorder: EventRecorder | None = None
+        self._ready = ReadyEndpoints()
 
     @property
     def seen(self) -> Remote | None:
         """All of it; None before everything has been listed completely."""
         services = self._services.snapshot if self._services else None
         slices = self._slices.snapshot if self._slices else None
-        return Remote.of(services, slices) if services is not None and slices is not None else None
+        if services is None or slices is None:
+            return None
+        return Remote.of(services, self._ready.after(slices.items))
 
     @property
     def sizes(self) -> dict[str, int]:

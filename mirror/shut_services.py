@@ -1,9 +1,10 @@
 """Telling of exported Services that let nobody in because of a mistake: each once, until it is another."""
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import structlog
 
+from cluster.changes import changes
 from cluster.objects import Key, Service
 from mirror.exports import shut_by_mistake
 
@@ -15,13 +16,17 @@ class ShutServices:
 
     def __init__(self, **where: str) -> None:
         self._where = where
+        self._seen: Mapping[Key, Service] = {}
         self._told: dict[Key, str] = {}
 
-    def look(self, services: Iterable[Service]) -> None:
+    def look(self, services: Mapping[Key, Service]) -> None:
         """Tell what is new about *services*, which are all there are."""
-        found = {service.metadata.key: why for service in services if (why := shut_by_mistake(service))}
-        for key, why in sorted(found.items() - self._told.items()):
-            log.warning("export.shut", **self._where, service=str(key), because=why)
-        for key in sorted(self._told.keys() - found.keys()):
-            log.info("export.open", **self._where, service=str(key))
-        self._told = found
+        before, self._seen = self._seen, services
+        for key in sorted(changes(before, services)):
+            service = services.get(key)
+            why = shut_by_mistake(service) if service is not None else None
+            if why and self._told.get(key) != why:
+                log.warning("export.shut", **self._where, service=str(key), because=why)
+                self._told[key] = why
+            elif not why and self._told.pop(key, ""):
+                log.info("export.open", **self._where, service=str(key))

@@ -1,15 +1,16 @@
 """What ought to be: for every exported Service of the other cluster a mirror here, or why there is none."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from cluster.objects import EndpointSlice, Key, Service
+from cluster.objects import Key, Service
 from mirror import marks
 from mirror.link import LinkSpec
-from mirror.mirror_objects import FAMILIES, Mirror, conflict, is_theirs, make, slice_key
+from mirror.mirror_objects import Mirror, conflict, is_theirs, make
 from mirror.naming import mirror_key
-from mirror.observed import Object, Observed, parts_of
-from mirror.ownership import origin, owned
+from mirror.observed import Object, Observed
+from mirror.ownership import origin, owned, owned_at
+from mirror.touched import Touched, touched
 
 CONFLICT = "Conflict"
 """The reason where something of somebody else's stands in the place of a mirror, or of a part of one."""
@@ -48,71 +49,93 @@ class Desired:
 
     withdrawn: Mapping[Key, Withdrawn]
 
-    made_of: Mapping[Key, tuple[object, ...]]
-    """By the remote Service: the objects from which what stands under `services` follows."""
+    troubled: Mapping[Key, Mirror | Unmirrored]
+    """Of `services` those that have no mirror, or not the whole of it."""
 
-    context: tuple[object, ...]
-    """What it follows from besides, and is the same for all."""
+    remote_of: Mapping[Key, Key]
+    """The remote Service for whose sake there is, or would be, each mirror."""
+
+    observed: Observed = field(compare=False, repr=False)
+    """What it follows from."""
+
+    bounded: bool = False
+    """Whether some have no mirror because the Link may have no more."""
+
+    touched: frozenset[Key] | None = field(default=None, compare=False)
+    """The mirrors that were worked out anew; None: all."""
 
 
 def wanted(observed: Observed, before: Desired | None = None) -> Desired:
     """
     What *observed* calls for.
 
-    What was worked out *before*, from the very same objects, is not worked out again: it is the same
-    object, too. (With a thousand mirrors that is most of the work of most passes.)
+    Of what was worked out *before* only that is worked out anew which follows from something else now.
+    (With a thousand mirrors it would be most of the work of most passes.)
     """
-    remote = observed.remote
-    context = (
-        observed.link,
-        observed.gateway,
-        observed.others,
-        remote.cluster_uid,
-        observed.create_namespaces,
-    )
-    known = before if before is not None and before.context == context else None
-    parts = parts_of(observed.local.slices)
-    services: dict[Key, Mirror | Unmirrored] = {}
-    made_of: dict[Key, tuple[object, ...]] = {}
-    for key, service in observed.remote.services.items():
-        if is_mirrored(service, observed.link):
-            sources = made_of[key] = _sources(service, observed, parts)
-            if known is not None and _same(known.made_of.get(key), sources):
-                services[key] = known.services[key]
-            else:
-                services[key] = _wanted(service, observed)
-    for key in _too_many(services, observed):
-        message = f"Link {observed.link.name} may have {observed.most} mirrors and has them"
-        services[key] = Unmirrored("Error", message)
-        del made_of[key]  # it follows from the others as well
-    mirrors = {found.key: found for _, found in sorted(services.items()) if isinstance(found, Mirror)}
-    return Desired(services, mirrors, _withdrawn(observed, mirrors, parts), made_of, context)
+    if before is None or before.bounded:
+        return _whole(observed)
+    anew = touched(before.observed, observed, before.remote_of)
+    return _whole(observed) if anew is None else _in_part(observed, before, anew)
 
 
-def _sources(
-    service: Service, observed: Observed, parts: Mapping[Key, tuple[EndpointSlice, ...]]
-) -> tuple[object, ...]:
-    """Everything that is about *service* alone, from which its mirror and the plan for it follow."""
-    local, remote = observed.local, service.metadata.key
-    key = mirror_key(remote, observed.link.cluster)
-    return (
-        service,
-        observed.remote.ready.get(remote, 0),
-        remote.namespace in local.namespaces,
-        remote.namespace in local.leaving,
-        local.services.get(key),
-        local.endpoints.get(key),
-        *parts.get(key, ()),
-        *(local.slices.get(slice_key(key, family)) for family in FAMILIES),
+def _whole(observed: Observed) -> Desired:
+    link = observed.link
+    services = {
+        key: _wanted(service, observed)
+        for key, service in observed.remote.services.items()
+        if is_mirrored(service, link)
+    }
+    over = _too_many(services, observed)
+    message = f"Link {link.name} may have {observed.most} mirrors and has them"
+    services |= dict.fromkeys(over, Unmirrored("Error", message))
+    mirrors = {found.key: found for found in services.values() if isinstance(found, Mirror)}
+    owned_here = owned(observed.local, link.uid).items()
+    return Desired(
+        services,
+        mirrors,
+        {
+            key: gone
+            for key, things in owned_here
+            if key not in mirrors and (gone := _withdrawn(key, things, observed)) is not None
+        },
+        {key: found for key, found in services.items() if _is_troubled(found)},
+        {mirror_key(key, link.cluster): key for key in services},
+        observed,
+        bool(over),
     )
 
 
-def _same(before: tuple[object, ...] | None, now: tuple[object, ...]) -> bool:
-    return before is not None and len(before) == len(now) and all(map(_is_same, before, now))
+def _in_part(observed: Observed, before: Desired, anew: Touched) -> Desired:
+    """*before*, with what is *anew* worked out anew."""
+    if not anew.mirrors:
+        return replace(before, observed=observed, touched=frozenset())
+    link = observed.link
+    services, mirrors, troubled = dict(before.services), dict(before.mirrors), dict(before.troubled)
+    remote_of, withdrawn = dict(before.remote_of), dict(before.withdrawn)
+    for key in anew.services:
+        mirror, service = mirror_key(key, link.cluster), observed.remote.services.get(key)
+        for held, at in ((services, key), (troubled, key), (mirrors, mirror), (remote_of, mirror)):
+            held.pop(at, None)
+        if service is None or not is_mirrored(service, link):
+            continue
+        found = services[key] = _wanted(service, observed)
+        remote_of[mirror] = key
+        if isinstance(found, Mirror):
+            mirrors[mirror] = found
+        if _is_troubled(found):
+            troubled[key] = found
+    if len(mirrors) > observed.most:
+        return _whole(observed)
+    for mirror in anew.mirrors:
+        withdrawn.pop(mirror, None)
+        things = owned_at(observed.local, mirror, link.uid) if mirror not in mirrors else ()
+        if things and (gone := _withdrawn(mirror, things, observed)) is not None:
+            withdrawn[mirror] = gone
+    return Desired(services, mirrors, withdrawn, troubled, remote_of, observed, touched=anew.mirrors)
 
 
-def _is_same(before: object, now: object) -> bool:
-    return before is now or (isinstance(now, int) and before == now)
+def _is_troubled(found: Mirror | Unmirrored) -> bool:
+    return not isinstance(found, Mirror) or bool(found.conflict)
 
 
 def _too_many(services: Mapping[Key, Mirror | Unmirrored], observed: Observed) -> list[Key]:
@@ -124,22 +147,16 @@ def _too_many(services: Mapping[Key, Mirror | Unmirrored], observed: Observed) -
     return sorted(mirrors, key=lambda key: (mirrors[key] not in standing, key))[observed.most :]
 
 
-def _withdrawn(
-    observed: Observed, mirrors: Mapping[Key, Mirror], parts: Mapping[Key, tuple[EndpointSlice, ...]]
-) -> dict[Key, Withdrawn]:
+def _withdrawn(mirror: Key, things: tuple[Object, ...], observed: Observed) -> Withdrawn | None:
     """
-    The mirrors of this Link that are not among *mirrors*.
+    *mirror* as one of this Link's that ought not to be any more.
 
-    Not among them is one of which we cannot tell what has become of its Service: it stays as it is.
+    None where we cannot tell what has become of its Service: it stays as it is.
     """
-    if observed.replaced:
-        return {}
-    found: dict[Key, Withdrawn] = {}
-    for key, things in owned(observed.local, observed.link.uid, parts, besides=mirrors.keys()).items():
-        remote = origin(things[0].metadata, key, observed.link.uid)
-        if remote is not None and remote not in observed.remote.unreadable:
-            found[key] = Withdrawn(remote, things)
-    return found
+    remote = origin(things[0].metadata, mirror, observed.link.uid)
+    if remote is None or observed.replaced or remote in observed.remote.unreadable:
+        return None
+    return Withdrawn(remote, things)
 
 
 def is_mirrored(service: Service, link: LinkSpec) -> bool:

@@ -93,7 +93,7 @@ def judge(brake: Brake, observed: Observed, desired: Desired, now: float) -> tup
     }
     released = tuple(time for time in brake.released if now - time < WINDOW)
     waiting = sorted(absent.keys() - confirmed)
-    allowed = frozenset(waiting[: _allowance(observed, desired, len(released))])
+    allowed = frozenset(waiting[: _allowance(observed, desired, len(released))] if waiting else ())
     held = {mirror: absent[mirror] for mirror in waiting if mirror not in allowed}
     withheld = {**dict.fromkeys(sorted(newer), NEWER), **dict.fromkeys(held, ABSENT)}
     verdict = Verdict(frozenset({*proven, *confirmed, *allowed}), withheld)

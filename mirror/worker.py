@@ -27,7 +27,7 @@ from mirror.home import Home, Seen
 from mirror.link import InvalidLink, LinkSpec, keeps_mirrors, parse
 from mirror.link_object import LinkObject
 from mirror.linked_cluster import LinkedCluster
-from mirror.look import Look, first, resting
+from mirror.look import Look, due, first
 from mirror.metrics import Metrics
 from mirror.observed import Observed
 from mirror.plan import Action, plan, removal
@@ -36,6 +36,7 @@ from mirror.remote_gateway import RemoteGateway
 from mirror.settings import Settings
 from mirror.shut_services import ShutServices
 from mirror.status import Report
+from mirror.status_keeper import StatusKeeper
 from mirror.wanted import Desired, wanted
 from mirror.written import Overlay
 
@@ -72,14 +73,21 @@ class LinkWorker:
         self.link = LinkObject(link, around.home.cluster, clock=around.clock)
         self._around = around
         self._bell = asyncio.Event()
-        self._news = asyncio.Event()
+        self._status = StatusKeeper(
+            self.link,
+            self._report,
+            may_write=around.may_write,
+            tell=around.tell,
+            pause=around.settings.status_pause,
+            chance=around.chance,
+        )
         self._gateway = RemoteGateway(
             around.settings,
             around.probe,
             around.resolver,
             around.metrics,
             moved=self.ring,
-            heard=self._news.set,
+            heard=self._status.ring,
         )
         self._other = LinkedCluster(
             around.home, around.settings, around.metrics, changed=self.ring, may_write=around.may_write
@@ -107,12 +115,12 @@ class LinkWorker:
         """Until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             crew: Crew[Hashable] = Crew(tasks, f"link {self.link.now.metadata.key}")
-            tasks.create_task(self._keep_status())
+            tasks.create_task(self._status.run())
             while True:
                 self._bell.clear()
                 began = self._around.clock()
                 await self._pass(crew, began)
-                self._news.set()
+                self._status.ring()
                 await self._until_rung(began)
                 # One write of a person makes several events; they are looked at together.
                 await asyncio.sleep(self._around.settings.gather)
@@ -176,12 +184,12 @@ class LinkWorker:
         # The brake moves on before anything is deleted: what then is not, is judged anew.
         verdict, self._brake = withdrawal.judge(self._brake, observed, desired, now)
         failing = self._setbacks.keys()
-        actions = plan(observed, desired, verdict.removable, resting(before, desired), failing)
+        actions = plan(observed, desired, verdict.removable, due(before, desired), failing)
         busy = frozenset(action.mirror for action in actions)
         self._look = Look(observed, desired, busy, verdict.withheld)
         if verdict.withheld and verdict.withheld != (before.withheld if before else {}):
             log.warning("mirror.withheld", link=spec.name, because=findings.withheld(verdict.withheld))
-        self._shut.look(remote.services.values())
+        self._shut.look(remote.services)
         self._tell_of_conflicts(findings.conflicts(before.desired) if before else {}, desired)
         for remote_key, why in findings.newly_skipped(before.desired if before else None, desired).items():
             self._other.tell(happenings.skipped(remote.services[remote_key], why))
@@ -216,11 +224,11 @@ class LinkWorker:
         involved = {LINK_ITSELF, *(action.mirror for action in actions)}
         self._setbacks = {key: setback for key, setback in self._setbacks.items() if key in involved}
         held = setbacks.holding(self._setbacks, now)
-        due = first([action for action in actions if action.mirror not in held], A_PASS)
-        if not due:
+        at_hand = first([action for action in actions if action.mirror not in held], A_PASS)
+        if not at_hand:
             return
         outcome = await execute(
-            due,
+            at_hand,
             self._around.home.cluster,
             may_write=self._around.may_write,
             wrote=lambda action, raw: self._wrote(cluster, action, raw),
@@ -256,43 +264,21 @@ class LinkWorker:
             self._brake.looks_again_at,
             self._other.due(looked_at),
         )
-        due = min((moment for moment in moments if moment is not None and moment > looked_at), default=None)
+        next_at = min((at for at in moments if at is not None and at > looked_at), default=None)
         try:
-            async with asyncio.timeout(None if due is None else max(0.0, due - self._around.clock())):
+            async with asyncio.timeout(None if next_at is None else max(0.0, next_at - self._around.clock())):
                 await self._bell.wait()
         except TimeoutError:
             return
 
-    async def _keep_status(self) -> NoReturn:
-        """Write the Link's status whenever it would say something else, with a pause after each write."""
-        failures = 0
-        while True:
-            await self._news.wait()
-            self._news.clear()
-            report = self._report()
-            if self._spec is not None:
-                self._around.metrics.reported(self._spec.cluster, report)
-            if not self._around.may_write() or self.link.leaving:
-                continue
-            pause = self._around.settings.status_pause
-            try:
-                reported = await self.link.report(report, datetime.now(UTC))
-                written, failures = reported is not None, 0
-                if reported is not None:
-                    for happening in happenings.transitions(
-                        self.link.now.metadata, reported.before, reported.after
-                    ):
-                        self._around.tell(happening)
-            except ClusterError as error:
-                log.warning("status.failed", link=self.link.now.metadata.name, because=str(error))
-                self._news.set()
-                written, pause = True, max(pause, setbacks.PAUSES.delay(failures, self._around.chance()))
-                failures += 1
-            if written:
-                await asyncio.sleep(pause)
-
     def _report(self) -> Report:
-        """What is known now."""
+        """What is known now; also told to the metrics."""
+        report = self._findings()
+        if self._spec is not None:
+            self._around.metrics.reported(self._spec.cluster, report)
+        return report
+
+    def _findings(self) -> Report:
         generation, spec, look = self.link.now.metadata.generation, self._spec, self._look
         if spec is None:
             return findings.nothing_asked(generation, self._mistakes)

@@ -8,12 +8,14 @@ would do everything twice; so what was answered stands in for what was not yet s
 from collections.abc import Mapping
 from typing import Generic, TypeVar
 
+from cluster.changes import Groups
 from cluster.metadata import Raw
 from cluster.objects import Endpoints, EndpointSlice, Key, Namespace, Service
 from cluster.snapshot import Snapshot, older
 from mirror.home import Seen
 from mirror.observed import Local, leaving, usable
 from mirror.plan import Action
+from mirror.ready_endpoints import service_of
 
 T = TypeVar("T", Service, Endpoints, EndpointSlice)
 
@@ -65,15 +67,19 @@ class Overlay:
         self._services: Written[Service] = Written()
         self._endpoints: Written[Endpoints] = Written()
         self._slices: Written[EndpointSlice] = Written()
+        self._parts: Groups[EndpointSlice] = Groups(service_of)
 
     def local(self, seen: Seen) -> Local:
         """Our own cluster as it is shown, and as we have left it."""
+        slices = self._slices.over(seen.slices)
+        self._parts.take(slices)
         return Local(
             usable(seen.namespaces.items),
             self._services.over(seen.services),
             self._endpoints.over(seen.endpoints),
-            self._slices.over(seen.slices),
+            slices,
             leaving(seen.namespaces.items),
+            self._parts.members,
         )
 
     def wrote(self, action: Action, raw: Raw | None, now: float) -> None:

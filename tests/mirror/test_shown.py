@@ -6,8 +6,9 @@ import pytest
 
 from cluster.objects import Endpoints, EndpointSlice, Key, Metadata, SliceEndpoint
 from mirror import marks
-from mirror.observed import GatewayAddress, Local, Observed, Remote, ready_endpoints
+from mirror.observed import GatewayAddress, Local, Observed, Remote
 from mirror.plan import plan
+from mirror.ready_endpoints import ReadyEndpoints
 from mirror.wanted import wanted
 from tests.mirror.make import (
     ALIVE,
@@ -120,5 +121,5 @@ def part(name: str, *ready: bool, family: str = "IPv4") -> EndpointSlice:
     ],
 )
 def test_a_pod_counts_once(parts: list[EndpointSlice], count: int) -> None:
-    found = ready_endpoints({Key("test", one.metadata.name): one for one in parts})
+    found = ReadyEndpoints().after({Key("test", one.metadata.name): one for one in parts})
     assert found == ({PODINFO: count} if count else {})

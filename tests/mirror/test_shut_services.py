@@ -20,7 +20,8 @@ def told(*looks: str | None) -> list[tuple[str, str]]:
     with capture_logs() as lines:
         for value in looks:
             annotations = {} if value is None else {marks.ALLOW_IDENTITIES: value}
-            shut.look([service(annotations=annotations), service("web")])
+            found = (service(annotations=annotations), service("web"))
+            shut.look({one.metadata.key: one for one in found})
     assert {line["service"] for line in lines} <= {"test/podinfo"}
     return [(line["log_level"], line["event"]) for line in lines]
 
