@@ -71,12 +71,21 @@ def listed(
     listing: int,
     cluster_uid: str,
     source: str,
+    known: Mapping[Key, T] | None = None,
 ) -> Snapshot[T]:
-    """The snapshot that a complete listing makes. Raises Malformed where an item has no name."""
+    """
+    The snapshot that a complete listing makes. Raises Malformed where an item has no name.
+
+    What is equal to what was *known* before is that very object, so that nobody takes it for a change.
+    """
+    before = known or {}
     readable: dict[Key, T] = {}
     unreadable: dict[Key, str] = {}
     for raw in items:
-        _put(raw, parse, readable, unreadable)
+        key = _put(raw, parse, readable, unreadable)
+        same = before.get(key)
+        if same is not None and readable.get(key) == same:
+            readable[key] = same
     return Snapshot(
         items=MappingProxyType(readable),
         unreadable=MappingProxyType(unreadable),

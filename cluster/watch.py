@@ -147,6 +147,7 @@ class Informer(Generic[T]):
                 listing=self.snapshot.listing + 1 if self.snapshot else 1,
                 cluster_uid=cluster_uid,
                 source=self._cluster.access.fingerprint,
+                known=self.snapshot.items if self.snapshot else None,
             )
         except Malformed as mistake:
             raise BrokenAnswer(f"{self._about()}: an object of the list: {mistake}") from mistake

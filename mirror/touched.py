@@ -33,6 +33,8 @@ def touched(before: Observed, now: Observed, remote_of: Mapping[Key, Key]) -> To
     services = set(changes(before.remote.services, now.remote.services))
     if before.remote.ready is not now.remote.ready:
         services |= {key for key, _ in before.remote.ready.items() ^ now.remote.ready.items()}
+    if namespaces := _namespaces(before, now):
+        services |= {key for key in now.remote.services if key.namespace in namespaces}
     mirrors = {
         *changes(before.local.services, now.local.services),
         *changes(before.local.endpoints, now.local.endpoints),
@@ -44,7 +46,7 @@ def touched(before: Observed, now: Observed, remote_of: Mapping[Key, Key]) -> To
 
 
 def _common(observed: Observed) -> tuple[object, ...]:
-    remote, local = observed.remote, observed.local
+    remote = observed.remote
     return (
         observed.link,
         observed.gateway,
@@ -53,9 +55,12 @@ def _common(observed: Observed) -> tuple[object, ...]:
         observed.create_namespaces,
         remote.cluster_uid,
         remote.unreadable,
-        local.namespaces,
-        local.leaving,
     )
+
+
+def _namespaces(before: Observed, now: Observed) -> frozenset[str]:
+    """Those of ours that have come, gone, or are about to go."""
+    return (before.local.namespaces ^ now.local.namespaces) | (before.local.leaving ^ now.local.leaving)
 
 
 def _of_slices(before: Observed, now: Observed) -> set[Key]:

@@ -1,4 +1,6 @@
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,10 +17,15 @@ A, B = Key("test", "a"), Key("test", "b")
 BAD = service("b", "2") | {"spec": {"ports": 80}}
 
 
-def listing(*items: Raw, version: str = "5") -> Snapshot[Service]:
-    return listed(
-        items, Service.from_dict, version=version, at=100.0, listing=1, cluster_uid="uid", source="east"
-    )
+def listing(*items: Raw, version: str = "5", known: Mapping[Key, Service] | None = None) -> Snapshot[Service]:
+    said: dict[str, Any] = {
+        "version": version,
+        "at": 100.0,
+        "listing": 1,
+        "cluster_uid": "uid",
+        "source": "east",
+    }
+    return listed(items, Service.from_dict, **said, known=known)
 
 
 def told(snapshot: Snapshot[Service], *events: Told) -> Snapshot[Service]:
@@ -38,6 +45,15 @@ def test_a_listing_is_unbroken_and_knows_no_deletions() -> None:
     assert set(snapshot.items) == {A}
     assert (snapshot.version, snapshot.listed_version, snapshot.listed_at) == ("5", "5", 100.0)
     assert (snapshot.unbroken, snapshot.deleted, snapshot.unreadable) == (True, {}, {})
+
+
+def test_what_a_later_listing_shows_unchanged_is_the_very_same_object() -> None:
+    first = listing(service("a", "1"), service("b", "2"))
+    second = listing(service("a", "1"), service("b", "3"), known=first.items)
+    assert second.items[A] is first.items[A]
+    assert second.items[B].metadata.resource_version == "3"
+    without_b = listing(BAD, known=first.items)
+    assert (set(without_b.items), set(without_b.unreadable)) == (set(), {B})
 
 
 CASES = [

@@ -77,3 +77,11 @@ async def test_a_link_that_lists_namespaces_makes_no_others(at: World) -> None:
         await synced(at)
     names = [raw["metadata"]["name"] for raw in (await at.west.api.list(NAMESPACE)).items]
     assert "web" not in names
+
+
+def test_a_namespace_that_comes_or_goes_concerns_its_own_services_only() -> None:
+    where = remote(service(), service("web", namespace="web"))
+    before = wanted(observed(where, NOWHERE))
+    after = wanted(observed(where, replace(NOWHERE, namespaces=frozenset({"web"}))), before)
+    assert after.touched == {Key("web", "web-east")}
+    assert after == wanted(observed(where, replace(NOWHERE, namespaces=frozenset({"web"}))))
