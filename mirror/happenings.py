@@ -47,8 +47,8 @@ def transitions(link: Metadata, before: Mapping[str, Any], after: Mapping[str, A
         well = status == "True"
         if well and known.get(name, ("", ""))[0] == "True":
             continue
-        message = condition["message"] or ("as it should be" if well else reason)
-        yield _of_link(link, REASONS[name][0 if well else 1], f"{reason}: {message}", warning=not well)
+        message = ": ".join(filter(None, (reason, condition["message"])))
+        yield _of_link(link, REASONS[name][0 if well else 1], message, warning=not well)
 
 
 def _said(status: Mapping[str, Any]) -> dict[object, tuple[object, object]]:

@@ -52,7 +52,7 @@ def told(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         (
             status(RemoteReachable="False Unreachable refused"),
             status(RemoteReachable="True Answering"),
-            ["Normal RemoteReachable Answering: as it should be"],
+            ["Normal RemoteReachable Answering"],
         ),
         (status(Synced="True Synced"), status(Synced="Unknown RemoteUnreachable since"), []),
         (
