@@ -83,5 +83,5 @@ def test_a_namespace_that_comes_or_goes_concerns_its_own_services_only() -> None
     where = remote(service(), service("web", namespace="web"))
     before = wanted(observed(where, NOWHERE))
     after = wanted(observed(where, replace(NOWHERE, namespaces=frozenset({"web"}))), before)
-    assert after.touched == {Key("web", "web-east")}
+    assert after.touched == frozenset({Key("web", "web-east")})
     assert after == wanted(observed(where, replace(NOWHERE, namespaces=frozenset({"web"}))))

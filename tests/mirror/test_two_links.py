@@ -21,7 +21,9 @@ async def test_a_service_may_be_mirrored_under_two_names(at: World) -> None:
         await synced(at)
 
 
-async def test_of_two_with_the_same_name_the_first_has_the_mirrors_and_the_second_follows_it(at: World) -> None:
+async def test_of_two_with_the_same_name_the_first_has_the_mirrors_and_the_second_follows_it(
+    at: World,
+) -> None:
     await at.east.service()
     await at.link("east")
     async with at.mirroring():
