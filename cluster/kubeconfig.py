@@ -22,6 +22,7 @@ from cluster.kubeconfig_fields import (
     mapping,
     parsed,
     refuse_insecure,
+    server_name,
     server_url,
     text,
     visible_token,
@@ -62,7 +63,13 @@ def strict(kubeconfig: bytes, *, allow_loopback: bool = False) -> Access:
     _known(
         cluster,
         "cluster",
-        {"server", "certificate-authority-data", "insecure-skip-tls-verify", "disable-compression"},
+        {
+            "server",
+            "certificate-authority-data",
+            "tls-server-name",
+            "insecure-skip-tls-verify",
+            "disable-compression",
+        },
     )
     _known(user, "user", {"token", "client-certificate-data", "client-key-data"})
     if "certificate-authority-data" not in cluster:
@@ -78,6 +85,7 @@ def strict(kubeconfig: bytes, *, allow_loopback: bool = False) -> Access:
         client_certificate=certificate,
         client_key=key,
         name=cluster_name,
+        tls_server_name=server_name(text(cluster, "tls-server-name", default="")),
         namespace=text(context, "namespace", default=""),
     )
 

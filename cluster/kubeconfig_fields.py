@@ -108,6 +108,13 @@ def server_url(url: str, *, allow_loopback: bool) -> str:
     return url.rstrip("/")
 
 
+def server_name(name: str) -> str:
+    """*name*, under which a server's certificate is looked at instead of its address; "" for its address."""
+    if name and not (is_ip(name) or _DNS_NAME.fullmatch(name)):
+        raise RefusedKubeconfig("tls-server-name", "is neither a DNS name nor an address")
+    return name
+
+
 def _check_host(host: str, *, allow_loopback: bool) -> None:
     if is_ip(host):
         refused = refused_range(host, allow_loopback=allow_loopback)
@@ -157,6 +164,9 @@ def certificates(pem: bytes) -> bytes:
 
 
 _VISIBLE = re.compile(r"[!-~]+")
+_DNS_NAME = re.compile(
+    r"(?=.{1,253}$)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.IGNORECASE
+)
 _SERVER = re.compile(
     r"https://(?:\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{1,5})?(?:/[A-Za-z0-9._~-]+)*/?"
 )

@@ -46,6 +46,11 @@ def test_what_we_render_is_taken() -> None:
     assert access.namespace == "jackstay"
 
 
+def test_the_name_in_the_servers_certificate_may_be_another_than_its_address() -> None:
+    assert strict(written(document(cluster={"tls-server-name": "api.east"}))).tls_server_name == "api.east"
+    assert strict(written(document())).tls_server_name == ""
+
+
 def test_secrets_are_not_in_the_repr() -> None:
     assert "a-token" not in repr(strict(written(document())))
 
@@ -88,7 +93,8 @@ REFUSED: list[tuple[str, str, bytes]] = [
     ("an empty proxy", "proxy-url", of_cluster(proxy_url="")),
     ("unverified TLS", "insecure-skip-tls-verify", of_cluster(insecure_skip_tls_verify=True)),
     ("unverified TLS, as a text", "insecure-skip-tls-verify", of_cluster(insecure_skip_tls_verify="True")),
-    ("another server name", "tls-server-name", of_cluster(tls_server_name="east")),
+    ("a server name that is none", "tls-server-name", of_cluster(tls_server_name="east north")),
+    ("a server name that is no text", "tls-server-name", of_cluster(tls_server_name=["east"])),
     ("no CA", "certificate-authority-data", of_cluster(certificate_authority_data=None)),
     ("an empty CA", "certificate-authority-data", of_cluster(certificate_authority_data="")),
     ("a CA that is no base64", "certificate-authority-data", of_cluster(certificate_authority_data="?")),
