@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Generic, Protocol, TypeVar
 
 from cluster.metadata import Key, Metadata
@@ -29,7 +30,8 @@ def changes(before: _Objects, after: _Objects) -> frozenset[Key]:
     for known_before, known_after, found in _RECENT:
         if known_before is before and known_after is after:
             return found
-    changed = {key for key, thing in after.items() if before.get(key) is not thing}
+    old = before.copy() if isinstance(before, MappingProxyType) else before  # a proxy's get is slow
+    changed = {key for key, thing in after.items() if old.get(key) is not thing}
     if len(after) - len(changed) != len(before):  # as many as are the same: nothing has gone
         changed |= before.keys() - after.keys()
     found = frozenset(changed)

@@ -14,7 +14,7 @@ from mirror.mirror_objects import Mirror
 from mirror.observed import Observed
 from mirror.outage import Outage
 from mirror.setbacks import Setbacks
-from mirror.status import Finding, Mirrored, Report
+from mirror.status import MOST_LISTED, Finding, Mirrored, Report
 from mirror.token import Lifetime
 from mirror.wanted import CONFLICT, Desired, Unmirrored
 
@@ -65,9 +65,17 @@ def unread(outage: Outage) -> Finding:
 
 
 def services(observed: Observed, desired: Desired, setbacks: Setbacks) -> dict[Key, Mirrored]:
-    """What has become of each exported Service; without those that are just being written."""
+    """
+    What has become of each exported Service; without those that are just being written.
+
+    Of more than a status lists only those of which there is more to say than that they are mirrored.
+    """
     found: dict[Key, Mirrored] = {}
-    for remote, what in desired.services.items():
+    listed: Mapping[Key, Mirror | Unmirrored] = desired.services
+    if len(listed) > MOST_LISTED:
+        failing = {desired.remote_of[key] for key in setbacks if key in desired.remote_of}
+        listed = {**desired.troubled, **{remote: desired.services[remote] for remote in failing}}
+    for remote, what in listed.items():
         if not isinstance(what, Mirror):
             found[remote] = Mirrored(Finding(ok=False, reason=what.reason, message=what.message))
             continue
@@ -125,12 +133,13 @@ def synced(look: Look, found: Mapping[Key, Mirrored], setbacks: Setbacks) -> Fin
     if look.withheld:
         return Finding(ok=False, reason="DeletionsWithheld", message=withheld(look.withheld))
     failing = {remote: mirrored.finding for remote, mirrored in found.items() if not mirrored.finding.ok}
+    total = len(look.desired.services)
     if failing:
-        return _not_mirrored(failing, len(found))
+        return _not_mirrored(failing, total)
     if look.busy:
         return None
-    are = "is" if len(found) == 1 else "are"
-    mirrored = f"{_count(len(found), 'service')} {are} mirrored"
+    are = "is" if total == 1 else "are"
+    mirrored = f"{_count(total, 'service')} {are} mirrored"
     return Finding(ok=True, reason="Synced", message=f"{mirrored}{_shut(found)}")
 
 

@@ -1,6 +1,6 @@
 """What one pass saw of everything, and what the next may take over from it. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from cluster.objects import Key
@@ -16,7 +16,7 @@ class Look:
     observed: Observed
     desired: Desired
     busy: frozenset[Key]
-    """Mirrors for which something is to be done."""
+    """Mirrors for which something is, or may be, to be done."""
 
     withheld: Mapping[Key, str]
     """Mirrors that are not deleted yet, and why."""
@@ -28,10 +28,10 @@ class Look:
         return len(here & self.desired.mirrors.keys()) + len(here & self.desired.withdrawn.keys())
 
 
-def due(before: Look | None, desired: Desired) -> frozenset[Key] | None:
-    """The mirrors that were looked at anew, or for which there was something to do *before*; None: all."""
+def due(before: Look | None, desired: Desired) -> Set[Key]:
+    """The mirrors that were worked out anew, or for which there was something to do *before*."""
     if before is None or desired.touched is None:
-        return None
+        return desired.mirrors.keys()
     return desired.touched | before.busy
 
 

@@ -55,23 +55,47 @@ class Delete:
 Action = Create | Update | Delete
 
 
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done now, in order, and which mirrors have not been looked at."""
+
+    actions: list[Action]
+    left: frozenset[Key] = frozenset()
+
+
 def plan(
+    observed: Observed, desired: Desired, removable: Set[Key] = frozenset(), failing: Set[Key] = frozenset()
+) -> list[Action]:
+    """All that is to be done, in order; [] if all is as *desired*. The rest is as with `plan_some`."""
+    return plan_some(observed, desired, desired.mirrors.keys(), removable, failing).actions
+
+
+def plan_some(
     observed: Observed,
     desired: Desired,
+    due: Set[Key],
     removable: Set[Key] = frozenset(),
-    due: Set[Key] | None = None,
     failing: Set[Key] = frozenset(),
-) -> list[Action]:
+    *,
+    most: int | None = None,
+) -> Plan:
     """
-    What is to be done, in order; [] if all is as *desired*.
+    What is to be done about the *due* mirrors, until *most* of them are to be written; and about those
+    that are withdrawn.
 
-    *removable* are the mirrors which, if they are withdrawn, may also be deleted. *due* are those for
-    which there may be something to do (None: all), *failing* those of which something could not be done.
+    *removable* are the mirrors which, if they are withdrawn, may also be deleted; *failing* those of
+    which something could not be done.
     """
-    mirrors = desired.mirrors
     actions: list[Action] = []
-    for key in mirrors if due is None else sorted(due & mirrors.keys()):
-        actions += _bring_about(mirrors[key], observed)
+    waiting = iter([key for key in due if key in desired.mirrors])
+    written = 0
+    for key in waiting:
+        if found := list(_bring_about(desired.mirrors[key], observed)):
+            actions += found
+            written += 1
+            if written == most:
+                break
+    left = frozenset(waiting)
     for key, gone in sorted(desired.withdrawn.items()):
         emptying = key in failing or key not in removable
         emptied = list(_emptied(key, gone.things, observed.now)) if emptying else []
@@ -79,7 +103,7 @@ def plan(
             actions += (Delete(key, _kind(thing), thing) for thing in gone.things)
         else:
             actions += emptied
-    return actions
+    return Plan(actions, left)
 
 
 def removal(local: Local, uid: str) -> list[Action]:

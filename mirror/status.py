@@ -99,6 +99,9 @@ class Report:
     """A Finding: why nothing can be known of it."""
 
     services: Mapping[Key, Mirrored] | None = None
+    exported: int = 0
+    """How many Services there are to be mirrored; of too many to list `services` has but some."""
+
     mirrors: int | None = None
     """How many Services are mirrored."""
 
@@ -118,7 +121,7 @@ def status(before: Mapping[str, Any], report: Report, now: datetime) -> Raw:
         after["conditions"] = conditions
     if shown := _gateway(_map(before, "gateway"), gateway, report.mirrors, time):
         after["gateway"] = shown
-    services = _services(_list(before, "mirrorServices"), report.services, time)
+    services = _services(_list(before, "mirrorServices"), report.services, report.exported, time)
     if services or "mirrorServices" in before:
         after["mirrorServices"] = services
     return after
@@ -229,12 +232,12 @@ def _latency(before: Mapping[str, Any], seconds: float | None) -> int | None:
 
 
 def _services(
-    before: list[Mapping[str, Any]], services: Mapping[Key, Mirrored] | None, time: str
+    before: list[Mapping[str, Any]], services: Mapping[Key, Mirrored] | None, exported: int, time: str
 ) -> list[Raw]:
     if services is None:
         return [dict(entry) for entry in before]
     known = {_remote(entry): entry for entry in before}
-    listed = services if len(services) <= MOST_LISTED else _failing(services)
+    listed = services if max(exported, len(services)) <= MOST_LISTED else _failing(services)
     return [_service(key, found, known.get(key, {}), time) for key, found in sorted(listed.items())][
         :MOST_LISTED
     ]

@@ -11,7 +11,7 @@ from cluster.errors import ClusterError
 from cluster.event_recorder import Happening
 from mirror import happenings, setbacks
 from mirror.link_object import LinkObject
-from mirror.status import MOST_LISTED, Report
+from mirror.status import Report
 
 log = structlog.get_logger()
 
@@ -55,10 +55,8 @@ class StatusKeeper:
             await self._news.wait()
             self._news.clear()
             report = self._report()
-            pause = await self._write(report) if self._may_write() and not self._link.leaving else 0.0
-            if report.services is not None and len(report.services) > MOST_LISTED:
-                pause = max(pause, self._pause)  # looking at so many is work, too
-            await asyncio.sleep(pause)
+            if self._may_write() and not self._link.leaving:
+                await asyncio.sleep(await self._write(report))
 
     async def _write(self, report: Report) -> float:
         """Have the status say *report*; the seconds until it may be written again."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 
 from cluster.objects import Key, Service
 from mirror import marks
+from mirror.exports import shut_by_mistake
 from mirror.link import LinkSpec
 from mirror.mirror_objects import Mirror, conflict, is_theirs, make
 from mirror.naming import mirror_key
@@ -50,7 +51,7 @@ class Desired:
     withdrawn: Mapping[Key, Withdrawn]
 
     troubled: Mapping[Key, Mirror | Unmirrored]
-    """Of `services` those that have no mirror, or not the whole of it."""
+    """Of `services` those that have no mirror, not the whole of it, or one that lets nobody in over there."""
 
     remote_of: Mapping[Key, Key]
     """The remote Service for whose sake there is, or would be, each mirror."""
@@ -98,7 +99,7 @@ def _whole(observed: Observed) -> Desired:
             for key, things in owned_here
             if key not in mirrors and (gone := _withdrawn(key, things, observed)) is not None
         },
-        {key: found for key, found in services.items() if _is_troubled(found)},
+        {key: found for key, found in services.items() if _is_troubled(found, observed.remote.services[key])},
         {mirror_key(key, link.cluster): key for key in services},
         observed,
         bool(over),
@@ -122,7 +123,7 @@ def _in_part(observed: Observed, before: Desired, anew: Touched) -> Desired:
         remote_of[mirror] = key
         if isinstance(found, Mirror):
             mirrors[mirror] = found
-        if _is_troubled(found):
+        if _is_troubled(found, service):
             troubled[key] = found
     if len(mirrors) > observed.most:
         return _whole(observed)
@@ -134,8 +135,8 @@ def _in_part(observed: Observed, before: Desired, anew: Touched) -> Desired:
     return Desired(services, mirrors, withdrawn, troubled, remote_of, observed, touched=anew.mirrors)
 
 
-def _is_troubled(found: Mirror | Unmirrored) -> bool:
-    return not isinstance(found, Mirror) or bool(found.conflict)
+def _is_troubled(found: Mirror | Unmirrored, service: Service) -> bool:
+    return not isinstance(found, Mirror) or bool(found.conflict or shut_by_mistake(service))
 
 
 def _too_many(services: Mapping[Key, Mirror | Unmirrored], observed: Observed) -> list[Key]:

@@ -30,7 +30,7 @@ from mirror.linked_cluster import LinkedCluster
 from mirror.look import Look, due, first
 from mirror.metrics import Metrics
 from mirror.observed import Observed
-from mirror.plan import Action, plan, removal
+from mirror.plan import Action, plan_some, removal
 from mirror.probing import Probe
 from mirror.remote_gateway import RemoteGateway
 from mirror.settings import Settings
@@ -183,9 +183,11 @@ class LinkWorker:
         desired = wanted(observed, before.desired if before else None)
         # The brake moves on before anything is deleted: what then is not, is judged anew.
         verdict, self._brake = withdrawal.judge(self._brake, observed, desired, now)
-        failing = self._setbacks.keys()
-        actions = plan(observed, desired, verdict.removable, due(before, desired), failing)
-        busy = frozenset(action.mirror for action in actions)
+        held, considered = setbacks.holding(self._setbacks, now), due(before, desired)
+        found = plan_some(
+            observed, desired, considered - held, verdict.removable, self._setbacks.keys(), most=A_PASS
+        )
+        busy = frozenset(action.mirror for action in found.actions) | found.left | (considered & held)
         self._look = Look(observed, desired, busy, verdict.withheld)
         if verdict.withheld and verdict.withheld != (before.withheld if before else {}):
             log.warning("mirror.withheld", link=spec.name, because=findings.withheld(verdict.withheld))
@@ -196,7 +198,7 @@ class LinkWorker:
         again = self._brake.looks_again_at
         if again is not None and again <= now:
             self._other.list_since(again)
-        await self._execute(spec.cluster, actions, observed.others, now)
+        await self._execute(spec.cluster, found.actions, busy, observed.others, now)
 
     def _tell_of_conflicts(self, before: Mapping[Key, str], desired: Desired) -> None:
         """Each once, when it begins and when it ends."""
@@ -213,15 +215,16 @@ class LinkWorker:
         uid = self.link.now.metadata.uid
         actions = [] if keeps_mirrors(self.link.now) else removal(self._overlay.local(seen), uid)
         if actions:
-            await self._execute(
-                str(self.link.now.spec.get("targetClusterName", "")), actions, frozenset(), now
-            )
+            cluster = str(self.link.now.spec.get("targetClusterName", ""))
+            await self._execute(cluster, actions, {action.mirror for action in actions}, frozenset(), now)
         else:
             await self.link.release()
 
-    async def _execute(self, cluster: str, actions: list[Action], others: Set[str], now: float) -> None:
-        """Carry out what is due of *actions*, and see to it that the rest comes up again."""
-        involved = {LINK_ITSELF, *(action.mirror for action in actions)}
+    async def _execute(
+        self, cluster: str, actions: list[Action], busy: Set[Key], others: Set[str], now: float
+    ) -> None:
+        """Carry out what is due of *actions*; the rest of what is *busy* comes up again."""
+        involved = {LINK_ITSELF, *busy}
         self._setbacks = {key: setback for key, setback in self._setbacks.items() if key in involved}
         held = setbacks.holding(self._setbacks, now)
         at_hand = first([action for action in actions if action.mirror not in held], A_PASS)
@@ -296,5 +299,6 @@ class LinkWorker:
             synced=synced,
             gateway=self._gateway.report(spec, self.link.now.status),
             services=found,
+            exported=len(look.desired.services) if look else 0,
             mirrors=look.mirrors if look else None,
         )

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import pytest
 
+from cluster.errors import Invalid
 from cluster.objects import Key, Metadata, Service, ServicePort
-from mirror import findings
+from mirror import findings, marks, setbacks
 from mirror.look import Look
+from mirror.plan import plan
 from mirror.status import Finding
 from mirror.wanted import wanted
-from tests.mirror.make import EMPTY, observed, remote, service
+from tests.mirror.make import EMPTY, applied, observed, remote, service
 
 
 def theirs(name: str) -> Service:
@@ -60,3 +62,27 @@ def test_what_is_not_mirrored_is_counted_and_the_first_is_named(
     exported: tuple[Service, ...], standing: tuple[str, ...], reason: str, message: str
 ) -> None:
     assert synced(exported, *standing) == Finding(ok=False, reason=reason, message=message)
+
+
+def test_of_very_many_services_those_are_looked_at_of_which_there_is_something_to_say() -> None:
+    many = [service(f"s{number}") for number in range(600)]
+    shut = service("shut", annotations={marks.ALLOW_IDENTITIES: "web/test"})
+    seen = observed(remote(*many, shut, service("lost", namespace="lost")))
+    here = applied(EMPTY, plan(seen, wanted(seen)))
+    saw = replace(seen, local=here)
+    look = Look(saw, wanted(saw), frozenset(), {})
+    refused: setbacks.Setbacks = {Key("test", "s7-east"): setbacks.Setback(Invalid("no such port"), 1, 9.0)}
+    found = findings.services(saw, look.desired, refused)
+    assert {key.name: mirrored.finding.reason for key, mirrored in found.items()} == {
+        "lost": "MissingNamespace",
+        "s7": "Error",
+        "shut": "Mirrored",
+    }
+    said = findings.synced(look, found, refused)
+    assert said is not None
+    assert said.message.startswith("2 of 602 services are not mirrored")
+    well = replace(saw, remote=remote(*many, shut))
+    look = Look(well, wanted(well), frozenset(), {})
+    said = findings.synced(look, findings.services(well, look.desired, {}), {})
+    assert said is not None
+    assert said.message.startswith("601 services are mirrored; 1 service lets nobody in")
