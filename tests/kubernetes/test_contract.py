@@ -28,7 +28,7 @@ from cluster.kinds import (
 )
 from cluster.metadata import Metadata, OwnerReference
 from cluster.objects import Endpoints, EndpointSlice, Node, Secret, Service
-from tests.cluster.contract import Json, a_map, a_service, an, version_of
+from tests.kubernetes.contract import Json, a_map, a_service, an, version_of
 
 
 async def test_what_is_created_can_be_read_listed_and_deleted(cluster: Cluster, namespace: str) -> None:
