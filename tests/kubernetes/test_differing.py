@@ -6,9 +6,11 @@ import pytest
 
 from cluster.client import Cluster
 from cluster.errors import Invalid, NotFound
-from cluster.kinds import CONFIG_MAP, ENDPOINT_SLICE, ENDPOINTS, LINK, NAMESPACE, SERVICE
+from cluster.kinds import CONFIG_MAP, ENDPOINT_SLICE, ENDPOINTS, KINDS, LINK, NAMESPACE, NODE, SERVICE
 from tests.kubernetes.contract import a_map, a_service, an
 from tests.kubernetes.differences import local_only, real_only
+from tests.support.clusters import World
+from tests.support.emptied import OF_ITSELF, empty
 
 LINK_SPEC = {"targetClusterName": "east", "clusterCredentialsSecret": "cluster-credentials-east"}
 
@@ -40,6 +42,30 @@ async def test_no_endpoints_are_on_loopback(cluster: Cluster, namespace: str) ->
     more: Any = {"addressType": "IPv4", "endpoints": [{"addresses": ["127.0.0.1"]}], "ports": []}
     with pytest.raises(Invalid, match="loopback"):
         await cluster.create(ENDPOINT_SLICE, an(ENDPOINT_SLICE, namespace, "web", **more))
+
+
+@real_only("controllers")
+async def test_of_what_a_test_makes_nothing_is_left_for_the_next(at: World) -> None:
+    west = at.west
+    before = await everything(west.api)
+    await at.link()
+    await west.api.patch(LINK, "jackstay", "east", {"metadata": {"finalizers": ["jackstay.io/mirror"]}})
+    await west.namespace("more")
+    await west.service(namespace="more")
+    await west.make(NODE, "node-1", None)
+    assert await everything(west.api) > before
+    await empty(west.access, keep=("test", "jackstay"))
+    assert await everything(west.api) == before
+
+
+async def everything(cluster: Cluster) -> set[tuple[str, str, str]]:
+    """The kind, the namespace and the name of each object that is not the server's own."""
+    return {
+        (kind.kind, metadata.get("namespace", ""), metadata["name"])
+        for kind in KINDS
+        for metadata in [raw["metadata"] for raw in (await cluster.list(kind)).items]
+        if metadata.get("namespace") not in OF_ITSELF
+    }
 
 
 @local_only("controllers")
