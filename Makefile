@@ -20,6 +20,9 @@ demo: $(VENV)/.made ## two clusters, one service used from the other
 test: $(VENV)/.made ## the tests
 	$(BIN)/pytest
 
+test-kubernetes: $(VENV)/.made ## the mirror and what it relies on, on a real API server and on ours (CONTRIBUTING.md)
+	$(BIN)/pytest tests/kubernetes
+
 e2e: $(VENV)/.made ## the whole way in two real clusters (tests/e2e/conftest.py says what it needs)
 	$(BIN)/pytest tests/e2e
 
@@ -56,4 +59,4 @@ pins: $(VENV)/.made ## resolve the dependencies anew (needs uv: pip install uv)
 
 check: lint test ## lint and test
 
-.PHONY: help venv demo test e2e bench bench-quick bench-rotation lint format check wheels pins
+.PHONY: help venv demo test test-kubernetes e2e bench bench-quick bench-rotation lint format check wheels pins

@@ -34,6 +34,15 @@ def make_authority(name: str, now: datetime) -> tuple[bytes, bytes]:
 
 def server_context(ca_certificate: bytes, ca_key: bytes, host: str, now: datetime) -> ssl.SSLContext:
     """A context for a server at *host*, with a certificate made for it on the spot."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    _load(context, b"".join(make_serving(ca_certificate, ca_key, host, now)))
+    return context
+
+
+def make_serving(ca_certificate: bytes, ca_key: bytes, host: str, now: datetime) -> tuple[bytes, bytes]:
+    """A new certificate for a server at *host* (and at 127.0.0.1), and its key, PEM."""
     authority = x509.load_pem_x509_certificate(ca_certificate)
     authority_key = serialization.load_pem_private_key(ca_key, None)
     assert isinstance(authority_key, ec.EllipticCurvePrivateKey)
@@ -50,11 +59,7 @@ def server_context(ca_certificate: bytes, ca_key: bytes, host: str, now: datetim
         )
         .sign(authority_key, hashes.SHA256())
     )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    _load(context, certificate.public_bytes(serialization.Encoding.PEM) + _pem(key))
-    return context
+    return certificate.public_bytes(serialization.Encoding.PEM), _pem(key)
 
 
 def _builder(

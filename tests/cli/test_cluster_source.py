@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -42,7 +43,7 @@ async def following(
     async def took(table: T) -> None:
         tables.append(table)
 
-    own = OwnCluster(site.server.access, "jackstay", "cluster.local", allow_loopback=True, zone=zone)
+    own = OwnCluster(site.access, "jackstay", "cluster.local", allow_loopback=True, zone=zone)
     metrics = DataPathMetrics(registry or CollectorRegistry(), "inbound")
     following = asyncio.ensure_future(follow(own, took, metrics))
     try:
@@ -102,7 +103,8 @@ async def test_what_is_exported_is_told_once_and_then_what_came_and_went(at: Wor
 @pytest.mark.parametrize("path", ["", "clusterIP"], ids=["where it listens", "its Service"])
 async def test_the_api_server_is_no_backend(at: World, path: str) -> None:
     raw = await at.east.api.get(SERVICE, "default", "kubernetes")
-    ip = raw["spec"][path] if path else at.east.server.address.host
+    ip = raw["spec"][path] if path else urlsplit(at.east.access.server).hostname
+    assert ip is not None
     async with following(follow_routes, at.east) as tables:
         await at.east.service()
         await at.east.pods("10.0.0.9", ip)

@@ -17,13 +17,16 @@ from tests.support.pki import Pki
 from tests.support.processes import processes
 
 PKI = Pki.make()
+NOBODY = "127.9.9.9"
+"""Where the real probe finds nobody."""
+
 APP = typer.Typer()
 APP.command()(mirror.command)
 
 
 def flags(directory: Path, at: World) -> list[str]:
     kubeconfig = directory / "west.yaml"
-    kubeconfig.write_bytes(at.west.server.kubeconfig)
+    kubeconfig.write_bytes(at.west.kubeconfig)
     return [
         *("mirror", "--kubeconfig", str(kubeconfig), "--context", "west", "-n", "jackstay"),
         *PKI.leaf("jackstay-mirror.jackstay").write(directory, "mirror").flags,
@@ -38,14 +41,14 @@ async def fetched(admin: str, path: str) -> tuple[int, str]:
 
 async def test_it_mirrors_tells_how_it_goes_and_ends_when_asked(tmp_path: Path) -> None:
     async with world() as at, processes(tmp_path) as started:
-        await at.link()
+        await at.link(gatewayAddress=NOBODY)
         await at.east.service()
         running = await started.start(*flags(tmp_path, at))
         found: Service | None = await until(at.mirror, lambda found: found is not None)
         assert found is not None
         # Nobody listens at the gateway's address: the real probe says so.
         await until(lambda: at.condition("GatewayAlive"), lambda found: found == ("False", "NotAnswering"))
-        assert await at.west.addresses() == ([], ["127.9.9.9"])
+        assert await at.west.addresses() == ([], [NOBODY])
         admin = running.ready["admin"]
         assert await fetched(admin, "/ready") == (200, "ready\n")
         assert 'gateway_alive{target_cluster_name="east"} 0.0' in (await fetched(admin, "/metrics"))[1]
@@ -57,7 +60,7 @@ async def test_it_mirrors_tells_how_it_goes_and_ends_when_asked(tmp_path: Path) 
 
 async def test_killed_and_started_again_it_goes_on_without_waiting_for_its_own_lease(tmp_path: Path) -> None:
     async with world() as at, processes(tmp_path) as started:
-        await at.link()
+        await at.link(gatewayAddress=NOBODY)
         await at.east.service()
         first = await started.start(*flags(tmp_path, at))
         await until(at.mirror, lambda found: found is not None)

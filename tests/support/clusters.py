@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry
 
+from cluster.access import Access
 from cluster.client import Cluster
 from cluster.errors import AlreadyExists, NotFound
 from cluster.kinds import (
@@ -20,7 +21,7 @@ from cluster.kinds import (
     SERVICE,
     Kind,
 )
-from cluster.local import LocalCluster
+from cluster.kubeconfig import render
 from cluster.metadata import Raw
 from cluster.objects import Endpoints, Link, Service
 from cluster.watch import Pace
@@ -36,7 +37,9 @@ from tests.support.cluster import local_cluster
 
 T = TypeVar("T")
 
-GATEWAY = "127.9.9.9"
+GATEWAY = "198.51.100.9"
+"""Not on loopback, since no real API server takes Endpoints there. A fake: nothing is sent to it."""
+
 IDENTITY = "jackstay-gateway.jackstay.serviceaccount.identity.jackstay.cluster.local"
 QUICK = Settings(
     allow_loopback=True,
@@ -64,8 +67,15 @@ class FakeGateways:
 class Site:
     """One cluster, and a client of its administrator."""
 
-    server: LocalCluster
+    access: Access
     api: Cluster
+
+    @property
+    def kubeconfig(self) -> bytes:
+        """The administrator's, with one context called as the cluster."""
+        name, token = self.access.name, self.access.token
+        assert token is not None
+        return render(self.access.server, self.access.ca_data, token, user=f"{name}-admin", cluster=name)
 
     async def make(self, kind: Kind, name: str, namespace: str | None = "test", **parts: Any) -> Raw:
         metadata = {
@@ -176,7 +186,7 @@ class World:
             f"cluster-credentials-{name}",
             "jackstay",
             type="mirror.linkerd.io/remote-kubeconfig",
-            data=kubeconfig(to.server.kubeconfig),
+            data=kubeconfig(to.kubeconfig),
         )
 
     async def status(self, name: str = "east") -> Raw:
@@ -211,13 +221,20 @@ class World:
 
 
 @asynccontextmanager
-async def world(**of_east_server: Any) -> AsyncIterator[World]:
+async def world() -> AsyncIterator[World]:
+    """Two small API servers of our own."""
     async with (
-        local_cluster("east", **of_east_server) as east,
+        local_cluster("east") as east,
         local_cluster("west") as west,
-        Cluster(east.access) as of_east,
-        Cluster(west.access) as of_west,
+        between(east.access, west.access) as made,
     ):
+        yield made
+
+
+@asynccontextmanager
+async def between(east: Access, west: Access) -> AsyncIterator[World]:
+    """The two clusters, each with the namespaces that the tests use."""
+    async with Cluster(east) as of_east, Cluster(west) as of_west:
         made = World(Site(east, of_east), Site(west, of_west))
         for site in (made.east, made.west):
             await site.namespace("test")

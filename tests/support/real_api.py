@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cluster.access import Access
 from cluster.client import Cluster
 from cluster.errors import ClusterError
-from tests.support.pki import Pki
+from cluster.local import tls
 
 HOW_TO_GET_THEM = (
     "no real API server: KUBEBUILDER_ASSETS must name a directory with etcd and kube-apiserver "
@@ -60,21 +61,15 @@ class RealApi:
 
 
 @contextmanager
-def real_api(binaries: Path, directory: Path, *, authorization: str = "AlwaysAllow") -> Iterator["RealApi"]:
+def real_api(
+    binaries: Path, directory: Path, *, name: str = "real", authorization: str = "AlwaysAllow"
+) -> Iterator[RealApi]:
     """A new, empty API server that lives as long as the block. Not ready at once."""
     a, b, c = (1 + secrets.randbelow(250) for _ in range(3))
     address = f"127.{a}.{b}.{c}"
     token = secrets.token_hex(16)
-    issued = Pki.make().leaf("api.test")
-    paths = issued.write(directory)
     _write_files(directory, token)
-    access = Access(
-        server=f"https://{address}:6443",
-        ca_data=issued.anchors_pem,
-        token=token,
-        name="real",
-        tls_server_name=issued.identity,
-    )
+    access = Access(f"https://{address}:6443", _write_serving(directory, name, address), token, name=name)
     with ExitStack() as processes:
         processes.enter_context(
             _running(
@@ -97,8 +92,8 @@ def real_api(binaries: Path, directory: Path, *, authorization: str = "AlwaysAll
                 f"--bind-address={address}",
                 "--advertise-address=10.255.255.1",
                 "--secure-port=6443",
-                f"--tls-cert-file={paths.certificate}",
-                f"--tls-private-key-file={paths.key}",
+                f"--tls-cert-file={directory / 'serving.crt'}",
+                f"--tls-private-key-file={directory / 'serving.key'}",
                 f"--cert-dir={directory}",
                 "--service-cluster-ip-range=10.96.0.0/12",
                 f"--authorization-mode={authorization}",
@@ -127,6 +122,17 @@ def _write_files(directory: Path, token: str) -> None:
             serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
         )
     )
+
+
+def _write_serving(directory: Path, name: str, address: str) -> bytes:
+    """What it shows of itself, at *address* and behind a relay; who vouches for it."""
+    now = datetime.now(UTC)
+    ca, key = tls.make_authority(name, now)
+    for file, pem in zip(
+        ("serving.crt", "serving.key"), tls.make_serving(ca, key, address, now), strict=True
+    ):
+        (directory / file).write_bytes(pem)
+    return ca
 
 
 @contextmanager

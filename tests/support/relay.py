@@ -1,8 +1,10 @@
 """
-A load balancer between two ends, which can forget its connections without telling anybody.
+A load balancer between two ends, which can forget its connections without telling anybody, or be away.
 
     async with Relay(gateway) as relay:
         relay.forget()
+        await relay.leave()
+        await relay.come_back()
 """
 
 import asyncio
@@ -19,6 +21,7 @@ class Relay:
     def __init__(self, behind: Address) -> None:
         self._behind = behind
         self._server: asyncio.Server | None = None
+        self._address: Address | None = None
         self._carrying: set[asyncio.Task[None]] = set()
         self._remembered: set[object] = set()
         self.connections = 0
@@ -28,27 +31,37 @@ class Relay:
 
     @property
     def address(self) -> Address:
-        assert self._server is not None
-        host, port = self._server.sockets[0].getsockname()
-        return Address(host, port)
+        """Where it is, or was before it left."""
+        assert self._address is not None
+        return self._address
 
     def forget(self) -> None:
         """What comes on the connections of now, from either side, leads nowhere any more."""
         self._remembered.clear()
 
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._begin, "127.0.0.1", 0)
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def leave(self) -> None:
+        """All connections end, and who asks for another is refused."""
         assert self._server is not None
         self._server.close()
         for task in self._carrying:
             task.cancel()
         if self._carrying:
             await asyncio.wait(self._carrying)
+
+    async def come_back(self) -> None:
+        """At the address where it was."""
+        self._server = await asyncio.start_server(self._begin, self.address.host, self.address.port)
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._begin, "127.0.0.1", 0)
+        host, port = self._server.sockets[0].getsockname()
+        self._address = Address(host, port)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.leave()
 
     def _begin(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
@@ -71,7 +84,7 @@ class Relay:
     async def _pass_on(
         self, connection: object, source: asyncio.StreamReader, sink: asyncio.StreamWriter
     ) -> None:
-        with contextlib.suppress(ConnectionError):
+        with contextlib.suppress(OSError):  # one that is reset is said by several names
             while data := await source.read(65536):
                 if connection in self._remembered:
                     sink.write(data)

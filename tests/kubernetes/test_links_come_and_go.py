@@ -10,7 +10,8 @@ from cluster.kinds import ENDPOINT_SLICE, LINK, SECRET, SERVICE
 from cluster.kubeconfig import render
 from mirror import marks
 from mirror.link_object import LinkObject
-from tests.mirror.whole import ALIVE, DEAD, answer, mirrored, reachable, series, stands, synced
+from tests.kubernetes.contract import own_address
+from tests.kubernetes.whole import ALIVE, DEAD, answer, mirrored, reachable, series, stands, synced
 from tests.support.clusters import GATEWAY, World, kubeconfig, until
 
 
@@ -61,7 +62,7 @@ async def test_a_link_may_leave_its_mirrors_behind_and_a_new_one_takes_them_over
 async def test_new_credentials_take_effect_without_a_restart(at: World) -> None:
     await at.link()
     await at.east.service()
-    access = at.east.server.access
+    access = at.east.access
     wrong = render(access.server, access.ca_data, "not-the-token", user="u", cluster="east")
     await at.west.api.patch(SECRET, "jackstay", "cluster-credentials-east", {"data": kubeconfig(wrong)})
     async with at.mirroring():
@@ -81,7 +82,7 @@ async def test_a_kubeconfig_that_says_the_same_in_other_words_disturbs_nothing(a
     await at.east.service()
     async with at.mirroring():
         await mirrored(at)
-        access = at.east.server.access
+        access = at.east.access
         assert access.token is not None
         again = render(access.server, access.ca_data, access.token, user="u", cluster="c", namespace="other")
         name = "cluster-credentials-east"
@@ -93,7 +94,7 @@ async def test_a_kubeconfig_that_says_the_same_in_other_words_disturbs_nothing(a
 
 
 async def test_a_link_with_mistakes_says_them_all_and_works_once_they_are_mended(at: World) -> None:
-    await at.link(gatewayPort="x", probeSpec={"path": "/", "period": "often"})
+    await at.link(gatewayPort="x", probeSpec={"path": "/", "period": "2h"})
     await at.east.service()
     async with at.mirroring():
         await stands(at, "Synced", "False", "InvalidLink")
@@ -113,7 +114,8 @@ async def test_after_a_mistake_everything_goes_on_as_the_link_last_said_it(at: W
     async with at.mirroring():
         await mirrored(at)
         await synced(at)
-        mistaken = {"spec": {"probeSpec": {"period": "often"}, "selector": {"matchExpressions": "all"}}}
+        chosen = {"matchExpressions": [{"key": "team", "operator": "In"}]}  # of no values
+        mistaken = {"spec": {"probeSpec": {"period": "2h"}, "selector": chosen}}
         await at.west.api.patch(LINK, "jackstay", "east", mistaken)
         await stands(at, "Synced", "False", "InvalidLink")
         assert (await at.status())["gateway"]["alive"] is True
@@ -175,15 +177,19 @@ async def test_a_bug_in_one_link_ends_neither_the_others_nor_the_process(
 
 
 async def test_another_way_to_ask_the_gateway_is_taken_up(at: World) -> None:
-    await at.link()
+    here = own_address()
+    at.gateways.alive.add(here)
+    alive: tuple[list[str], list[str]] = ([here], [])
+    dead: tuple[list[str], list[str]] = ([], [here])
+    await at.link(gatewayAddress=here)
     await at.east.service()
     async with at.mirroring():
-        await mirrored(at)
+        await until(at.west.addresses, lambda found: found == alive)
         asked = len(at.gateways.asked)
         otherwise = {"metadata": {"annotations": {marks.GATEWAY_PROTOCOL: "transport.l5d.io/v1"}}}
         await at.west.api.patch(LINK, "jackstay", "east", otherwise)
-        await until(at.west.addresses, lambda found: found == DEAD)  # nothing answers HTTP there
+        await until(at.west.addresses, lambda found: found == dead)  # nothing answers HTTP there
         back = {"metadata": {"annotations": {marks.GATEWAY_PROTOCOL: None}}}
         await at.west.api.patch(LINK, "jackstay", "east", back)
-        await mirrored(at)
+        await until(at.west.addresses, lambda found: found == alive)
         assert len(at.gateways.asked) > asked

@@ -16,7 +16,7 @@ from cluster.kubeconfig import render, strict
 from cluster.objects import Key, Secret
 from mirror.renewal import Renewal
 from mirror.token import lifetime
-from tests.support.clusters import World, kubeconfig, until, world
+from tests.support.clusters import World, kubeconfig, until
 
 ACCOUNT = "jackstay-remote-access"
 NAME = Key("jackstay", "cluster-credentials-east")
@@ -68,16 +68,15 @@ class Kept:
 
 
 @pytest.fixture(name="kept")
-async def ten_minutes() -> AsyncIterator[Kept]:
-    async with world() as at:
-        await at.east.make(SERVICE_ACCOUNT, ACCOUNT, "jackstay")
-        made = await at.east.api.create_token("jackstay", ACCOUNT, seconds=600)
-        server = at.east.server.access
-        content = render(server.server, server.ca_data, made.token, user=ACCOUNT, cluster="east")
-        await at.west.make(SECRET, NAME.name, NAME.namespace, data=kubeconfig(content))
-        kept = Kept(at, strict(content, allow_loopback=True))
-        await kept.look()
-        yield kept
+async def ten_minutes(at: World) -> Kept:
+    await at.east.make(SERVICE_ACCOUNT, ACCOUNT, "jackstay")
+    made = await at.east.api.create_token("jackstay", ACCOUNT, seconds=600)
+    server = at.east.access
+    content = render(server.server, server.ca_data, made.token, user=ACCOUNT, cluster="east")
+    await at.west.make(SECRET, NAME.name, NAME.namespace, data=kubeconfig(content))
+    kept = Kept(at, strict(content, allow_loopback=True))
+    await kept.look()
+    return kept
 
 
 def _of(logs: list[Any]) -> Callable[[], Awaitable[list[Any]]]:
@@ -144,7 +143,7 @@ async def test_a_secret_that_somebody_has_changed_meanwhile_is_not_written_over(
 
 
 async def test_credentials_without_an_end_are_left_alone(kept: Kept) -> None:
-    kept.access = strict(kept.at.east.server.kubeconfig, allow_loopback=True)
+    kept.access = strict(kept.at.east.kubeconfig, allow_loopback=True)
     kept.age = timedelta(days=4000)
     with capture_logs() as logs:
         async with kept.renewing() as renewal:

@@ -3,7 +3,7 @@
 from contextlib import AsyncExitStack
 
 from cluster.kinds import LEASE
-from tests.mirror.whole import answer, mirrored, reachable
+from tests.kubernetes.whole import answer, mirrored, reachable
 from tests.support.clusters import World, until
 
 

@@ -15,7 +15,7 @@ from cluster.kinds import SECRET, Kind
 from cluster.metadata import Key
 from cluster.watch import Informer
 from process.backoff import Backoff
-from tests.cluster.contract import Json, an, version_of
+from tests.kubernetes.contract import Json, an, version_of
 
 
 class Watching:

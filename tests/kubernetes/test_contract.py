@@ -4,31 +4,26 @@ What we rely on in an API server, asked of the small one and of a real one alike
 Two servers, one set of promises: where they would differ, the small one is wrong.
 """
 
-from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
 import pytest
 
 from cluster import client as client_module
-from cluster.access import Access
 from cluster.client import Cluster
-from cluster.errors import AlreadyExists, Conflict, Invalid, NotFound, Unauthorized
+from cluster.errors import AlreadyExists, Conflict, Invalid, NotFound
 from cluster.kinds import (
     CONFIG_MAP,
     ENDPOINT_SLICE,
     ENDPOINTS,
     LEASE,
     LINK,
-    NAMESPACE,
     NODE,
     SECRET,
     SERVICE,
-    SERVICE_ACCOUNT,
     Kind,
 )
-from cluster.metadata import Metadata, OwnerReference
-from cluster.objects import Endpoints, EndpointSlice, Node, Secret, Service
-from tests.cluster.contract import Json, a_map, a_service, an, version_of
+from cluster.objects import Endpoints, EndpointSlice, Node, Secret
+from tests.kubernetes.contract import Json, a_map, a_service, an, version_of
 
 
 async def test_what_is_created_can_be_read_listed_and_deleted(cluster: Cluster, namespace: str) -> None:
@@ -204,16 +199,6 @@ async def test_a_link_is_served_in_every_version(cluster: Cluster, namespace: st
         assert link["spec"]["probeSpec"].items() >= probe.items()
 
 
-async def test_a_service_gets_an_address(cluster: Cluster, namespace: str) -> None:
-    service = Service.from_dict(await cluster.create(SERVICE, a_service(namespace)))
-    assert service.cluster_ip not in ("", "None")
-    assert service.type == "ClusterIP"
-    assert service.ports[0].protocol == "TCP"
-    assert service.ports[0].target_port == 9898
-    headless = await cluster.create(SERVICE, a_service(namespace, "headless", clusterIP="None"))
-    assert Service.from_dict(headless).headless
-
-
 async def test_what_is_no_object_is_refused(cluster: Cluster, namespace: str) -> None:
     with pytest.raises(Invalid):
         await cluster.create(SERVICE, a_service(namespace, "Not_A_Name"))
@@ -258,25 +243,6 @@ async def test_our_objects_survive_the_way_there_and_back(cluster: Cluster, name
     assert Secret.from_dict(await cluster.create(SECRET, secret.to_dict())).data == {"kubeconfig": b"hi"}
 
 
-async def test_what_belongs_to_a_service_says_so_and_is_found_by_a_label_that_is_there(
-    cluster: Cluster, namespace: str
-) -> None:
-    service = Service.from_dict(await cluster.create(SERVICE, a_service(namespace, "podinfo-east")))
-    owner = OwnerReference("v1", "Service", "podinfo-east", service.metadata.uid)
-    for kind, more in (
-        (ENDPOINTS, {"subsets": []}),
-        (ENDPOINT_SLICE, {"addressType": "IPv4", "endpoints": []}),
-    ):
-        body = an(kind, namespace, "podinfo-east", labels={"jackstay.io/link-uid": "1"}, **more)
-        body["metadata"]["ownerReferences"] = [owner.to_dict()]
-        await cluster.create(kind, body)
-        await cluster.create(kind, an(kind, namespace, "other", **more))
-        (found,) = (
-            await cluster.list(kind, namespace=namespace, label_selector="jackstay.io/link-uid")
-        ).items
-        assert Metadata.of(found).owner_references == (owner,)
-
-
 async def test_a_lease_is_taken_from_the_version_that_was_read(cluster: Cluster, namespace: str) -> None:
     spec = {
         "holderIdentity": "one",
@@ -290,35 +256,3 @@ async def test_a_lease_is_taken_from_the_version_that_was_read(cluster: Cluster,
     await cluster.replace(LEASE, first | {"spec": spec | {"holderIdentity": "two"}})
     with pytest.raises(Conflict):
         await cluster.replace(LEASE, first | {"spec": spec | {"holderIdentity": "three"}})
-
-
-async def test_a_service_accounts_token_is_its_own(cluster: Cluster, namespace: str) -> None:
-    await cluster.create(SERVICE_ACCOUNT, an(SERVICE_ACCOUNT, namespace, "web"))
-    audience = "identity.jackstay.io"
-    token = await cluster.create_token(namespace, "web", audiences=(audience,), seconds=3600)
-    assert 3000 < (token.expires - datetime.now(UTC)).total_seconds() <= 3700
-    assert token.token not in repr(token)
-    reviewed = await cluster.review_token(token.token, (audience,))
-    assert reviewed.authenticated
-    assert reviewed.username == f"system:serviceaccount:{namespace}:web"
-    assert reviewed.audiences == (audience,)
-    elsewhere = await cluster.review_token(token.token, ("elsewhere",))
-    assert not elsewhere.authenticated
-    assert not (await cluster.review_token("no-token", (audience,))).authenticated
-    with pytest.raises(NotFound):
-        await cluster.create_token(namespace, "nobody", seconds=3600)
-
-
-async def test_a_token_lets_in_and_a_wrong_one_does_not(cluster: Cluster, namespace: str) -> None:
-    await cluster.create(SERVICE_ACCOUNT, an(SERVICE_ACCOUNT, namespace, "web"))
-    token = await cluster.create_token(namespace, "web", seconds=3600)
-    async with Cluster(replaced(cluster, token.token)) as own:
-        assert await own.uid() == await cluster.uid() != ""
-        assert (await own.version()).startswith("v1.")
-    async with Cluster(replaced(cluster, "wrong")) as stranger:
-        with pytest.raises(Unauthorized):
-            await stranger.get(NAMESPACE, None, namespace)
-
-
-def replaced(cluster: Cluster, token: str) -> Access:
-    return replace(cluster.access, token=token)

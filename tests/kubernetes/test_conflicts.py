@@ -5,7 +5,7 @@ from structlog.testing import capture_logs
 
 from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, LINK, SERVICE
 from mirror import marks
-from tests.mirror.whole import ALIVE, mirrored, occasion, reachable, stands, synced
+from tests.kubernetes.whole import ALIVE, mirrored, occasion, reachable, stands, synced
 from tests.support.clusters import World, until
 
 

@@ -1,6 +1,9 @@
 """Objects as the contract tests write them."""
 
+import socket
 from typing import Any
+
+import pytest
 
 from cluster.kinds import CONFIG_MAP, SERVICE, Kind
 
@@ -22,3 +25,13 @@ def a_map(namespace: str, name: str = "settings", **more: Any) -> Json:
 
 def version_of(raw: Json) -> str:
     return str(raw["metadata"]["resourceVersion"])
+
+
+def own_address() -> str:
+    """An address of this machine that is not on loopback, to which a real API server does not go; or skip."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.connect(("198.51.100.1", 9))  # sends nothing
+        except OSError:
+            pytest.skip("this machine has no address but loopback")
+        return str(sock.getsockname()[0])

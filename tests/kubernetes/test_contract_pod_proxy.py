@@ -1,6 +1,5 @@
 """A pod asked through the API server: the small one and a real one alike."""
 
-import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,16 +11,8 @@ from cluster.client import Cluster
 from cluster.errors import Invalid, NotFound, ServerFault
 from cluster.kinds import POD
 from process.address import Address
-
-
-def own_address() -> str:
-    """An address of this machine that is not on loopback, to which a real API server does not go; or skip."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        try:
-            sock.connect(("198.51.100.1", 9))  # sends nothing
-        except OSError:
-            pytest.skip("this machine has no address but loopback")
-        return str(sock.getsockname()[0])
+from tests.kubernetes.contract import own_address
+from tests.kubernetes.differences import real_only
 
 
 @asynccontextmanager
@@ -84,9 +75,8 @@ async def test_a_pod_without_an_address_or_none_at_all_is_said(cluster: Cluster,
         await cluster.ask_pod(namespace, "gateway-0", 9990, "/metrics")
 
 
+@real_only("pods on loopback")
 async def test_a_real_api_server_asks_nobody_on_loopback(cluster: Cluster, namespace: str) -> None:
-    if str(cluster.access) != "real":
-        pytest.skip("the small one does, and says so in its docstring")
     async with listening("127.0.0.1") as address:
         await a_pod(cluster, namespace, address.host)
         with pytest.raises((Invalid, ServerFault), match="address not allowed"):

@@ -10,7 +10,7 @@ from cluster.errors import Forbidden
 from cluster.kinds import LEASE, LINK, SECRET, SERVICE, Kind
 from cluster.local import LocalCluster
 from mirror import marks, withdrawal
-from tests.mirror.whole import ALIVE, AT_ONCE, EMPTY, answer, mirrored, occasion, stands, synced
+from tests.kubernetes.whole import ALIVE, AT_ONCE, EMPTY, answer, mirrored, occasion, stands, synced
 from tests.support.cluster import local_cluster
 from tests.support.clusters import World, kubeconfig, until
 
