@@ -2,7 +2,7 @@
 
 from cluster.event_objects import Event
 from cluster.kinds import EVENT, LINK
-from tests.mirror.whole import mirrored, stands, synced
+from tests.kubernetes.whole import mirrored, stands, synced
 from tests.support.clusters import GATEWAY, Site, World, until
 
 

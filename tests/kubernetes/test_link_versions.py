@@ -7,7 +7,7 @@ import pytest
 
 from cluster.kinds import LINK
 from mirror import marks
-from tests.mirror.whole import mirrored, synced
+from tests.kubernetes.whole import mirrored, synced
 from tests.support.clusters import GATEWAY, IDENTITY, World
 
 SPEC: dict[str, Any] = {

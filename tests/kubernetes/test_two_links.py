@@ -1,7 +1,7 @@
 """Two Links that lead to the same cluster, or say that they do."""
 
 from cluster.kinds import LINK, SERVICE
-from tests.mirror.whole import mirrored, stands, synced
+from tests.kubernetes.whole import mirrored, stands, synced
 from tests.support.clusters import World, until
 
 
