@@ -20,7 +20,7 @@ from cluster.objects import (
 from mirror import marks, shown
 from mirror.copying import copied
 from mirror.link import LinkSpec
-from mirror.naming import remote_name
+from mirror.naming import FAMILIES, remote_name, slice_key
 from mirror.observed import GatewayAddress, Local, Object, Observed
 from mirror.ownership import may_write_over
 
@@ -179,13 +179,6 @@ def _slice(
         ),
         ports=ports,
     )
-
-
-FAMILIES = ("IPv4", "IPv6")
-
-
-def slice_key(mirror: Key, family: str) -> Key:
-    return Key(mirror.namespace, f"{mirror.name}-{family.lower()}")
 
 
 def _family(ip: str) -> str:

@@ -10,6 +10,7 @@ from typing import Self
 from cluster.objects import Endpoints, EndpointSlice, Key, Namespace, Service
 from cluster.snapshot import Snapshot
 from mirror.link import LinkSpec
+from mirror.naming import FAMILIES, slice_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +94,12 @@ class Local:
 
 
 def parts_of(slices: Mapping[Key, EndpointSlice]) -> dict[Key, tuple[EndpointSlice, ...]]:
-    """The *slices* of each Service."""
+    """The *slices* of each mirror. One that has another name than ours have is somebody's copy."""
     found: dict[Key, tuple[EndpointSlice, ...]] = {}
-    for part in slices.values():
-        key = Key(part.metadata.namespace, part.service)
-        found[key] = (*found.get(key, ()), part)
+    for key, part in slices.items():
+        mirror = Key(part.metadata.namespace, part.service)
+        if any(key == slice_key(mirror, family) for family in FAMILIES):
+            found[mirror] = (*found.get(mirror, ()), part)
     return found
 
 

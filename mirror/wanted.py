@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from cluster.objects import EndpointSlice, Key, Service
 from mirror import marks
 from mirror.link import LinkSpec
-from mirror.mirror_objects import FAMILIES, Mirror, conflict, is_theirs, make, slice_key
-from mirror.naming import mirror_key
+from mirror.mirror_objects import Mirror, conflict, is_theirs, make
+from mirror.naming import FAMILIES, mirror_key, slice_key
 from mirror.observed import Object, Observed, parts_of
 from mirror.ownership import origin, owned
 

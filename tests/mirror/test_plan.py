@@ -297,6 +297,16 @@ def test_a_copy_of_a_mirror_under_another_name_is_the_users() -> None:
     assert [action.object.metadata.name for action in removal(local, "link-1")].count("mine") == 0
 
 
+def test_a_copy_of_a_slice_under_another_name_is_the_users() -> None:
+    part = MIRRORED.slices[Key("test", "podinfo-east-ipv4")]
+    copy = replace(part, metadata=replace(part.metadata, name="mine", uid="copy", owner_references=()))
+    local = replace(MIRRORED, slices={**MIRRORED.slices, Key("test", "mine"): copy})
+    assert planned(observed(EXPORTED, local)) == []
+    assert copy not in [action.object for action in removal(local, "link-1")]
+    left = carried_out(observed(remote(), local), frozenset({MIRROR}))
+    assert list(left.slices.values()) == [copy]
+
+
 def test_what_is_withdrawn_and_removable_is_deleted_with_all_that_belongs_to_it() -> None:
     seen = observed(remote(service(exported=False)), MIRRORED)
     assert told(planned(seen, frozenset({MIRROR}))) == [f"Delete {what}" for what in ALL]
