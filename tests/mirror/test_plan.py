@@ -202,10 +202,15 @@ def test_what_a_tool_puts_on_a_mirror_is_left_there() -> None:
     [replace(MIRRORED, services={}), replace(MIRRORED, endpoints={}), replace(MIRRORED, slices={})],
 )
 def test_what_was_deleted_by_hand_comes_back(left: Local) -> None:
-    seen = observed(EXPORTED, left)
-    once = applied(left, planned(seen))
-    local = carried_out(replace(seen, local=once))  # what is left learns which Service it now belongs to
+    local = carried_out(observed(EXPORTED, left))
     assert (len(local.services), len(local.endpoints), len(local.slices)) == (1, 1, 1)
+    assert owners(local) == {local.services[MIRROR].metadata.uid}
+
+
+def test_what_is_left_of_a_mirror_belongs_to_the_service_that_is_made_anew() -> None:
+    nobodys = replace(MIRRORED.endpoints[MIRROR].metadata, owner_references=())
+    endpoints = replace(MIRRORED.endpoints[MIRROR], metadata=nobodys)
+    local = carried_out(observed(EXPORTED, replace(MIRRORED, services={}, endpoints={MIRROR: endpoints})))
     assert owners(local) == {local.services[MIRROR].metadata.uid}
 
 
