@@ -26,6 +26,9 @@ test-kubernetes: $(VENV)/.made ## the mirror and what it relies on, on a real AP
 e2e: $(VENV)/.made ## the whole way in two real clusters (tests/e2e/conftest.py says what it needs)
 	$(BIN)/pytest tests/e2e
 
+soak: $(VENV)/.made ## the mirror killed 100 times, and thousands of random interleavings; ten minutes
+	JACKSTAY_SOAK=1 $(BIN)/pytest tests/soak tests/mirror/test_interleavings.py
+
 bench: $(VENV)/.made ## the benchmarks, beside HAProxy and nginx; several minutes
 	$(BIN)/python -m benchmarks full
 
@@ -59,4 +62,4 @@ pins: $(VENV)/.made ## resolve the dependencies anew (needs uv: pip install uv)
 
 check: lint test ## lint and test
 
-.PHONY: help venv demo test test-kubernetes e2e bench bench-quick bench-rotation lint format check wheels pins
+.PHONY: help venv demo test test-kubernetes e2e soak bench bench-quick bench-rotation lint format check wheels pins

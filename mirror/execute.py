@@ -40,7 +40,8 @@ async def execute(
     others: Set[str] = frozenset(),
 ) -> Outcome:
     """
-    Do *actions*; the first failure ends those for its mirror, and no other's.
+    Do *actions*; the first failure ends those for its mirror, and no other's. (A slice of somebody else's
+    in the place of ours is a failure too, but ends nothing.)
 
     *may_write* is asked before each write: when it says no, nothing more is done. *wrote* is told each
     action that was carried out, with the object as the server now has it. *others* are the uids of the
@@ -77,12 +78,19 @@ def _by_mirror(actions: Iterable[Action]) -> Mapping[Key, list[Action]]:
 
 async def _do(mirror: Key, actions: Iterable[Action], means: _Means, outcome: Outcome) -> None:
     service: Service | None = None
+    in_the_way: AlreadyExists | None = None
     try:
         for planned in actions:
             if not means.may_write():
                 return
             action = belonging(planned, service) if service is not None else planned
-            raw = await _carry_out(action, means)
+            try:
+                raw = await _carry_out(action, means)
+            except AlreadyExists as error:
+                if action.kind != ENDPOINT_SLICE:
+                    raise
+                in_the_way = error  # somebody else's slice; nothing hangs on ours, and the rest is kept true
+                continue
             if action.kind == SERVICE and raw is not None:
                 service = Service.from_dict(raw)
             means.wrote(action, raw)
@@ -91,7 +99,10 @@ async def _do(mirror: Key, actions: Iterable[Action], means: _Means, outcome: Ou
     except ClusterError as error:
         outcome.failed[mirror] = error
     else:
-        outcome.done.add(mirror)
+        if in_the_way is None:
+            outcome.done.add(mirror)
+        else:
+            outcome.failed[mirror] = in_the_way
 
 
 _EVENTS: Mapping[type[Action], str] = {

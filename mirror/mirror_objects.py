@@ -20,7 +20,7 @@ from cluster.objects import (
 from mirror import marks, shown
 from mirror.copying import copied
 from mirror.link import LinkSpec
-from mirror.naming import remote_name
+from mirror.naming import FAMILIES, remote_name, slice_key
 from mirror.observed import GatewayAddress, Local, Object, Observed
 from mirror.ownership import may_write_over
 
@@ -76,7 +76,7 @@ def make(service: Service, key: Key, made_before: Service | None, observed: Obse
     identified = {
         **annotations,
         **({marks.GATEWAY_IDENTITY: link.gateway_identity} if link.gateway_identity else {}),
-        **shown.annotations(judged, endpoints, _said_before(local, key), observed.now),
+        **shown.annotations(judged, endpoints, _said_before(key, made.metadata, observed), observed.now),
     }
     metadata = Metadata(
         name=key.name,
@@ -124,11 +124,13 @@ def _judged(gateway: Iterable[GatewayAddress], ready: Set[str]) -> tuple[shown.V
     )
 
 
-def _said_before(local: Local, mirror: Key) -> Mapping[str, str]:
-    """The annotations of what stands behind *mirror*."""
+def _said_before(mirror: Key, wanted: Metadata, observed: Observed) -> Mapping[str, str]:
+    """The annotations of what stands behind *mirror*: what is somebody else's says nothing of it."""
+    local = observed.local
     parts = (local.slices.get(slice_key(mirror, family)) for family in FAMILIES)
     standing = (local.endpoints.get(mirror), *parts)
-    return next((thing.metadata.annotations for thing in standing if thing is not None), {})
+    ours = (thing for thing in standing if thing is not None and not is_theirs(thing, wanted, observed))
+    return next((thing.metadata.annotations for thing in ours), {})
 
 
 def _ready_in_endpoints(local: Local, mirror: Key) -> frozenset[str]:
@@ -177,13 +179,6 @@ def _slice(
         ),
         ports=ports,
     )
-
-
-FAMILIES = ("IPv4", "IPv6")
-
-
-def slice_key(mirror: Key, family: str) -> Key:
-    return Key(mirror.namespace, f"{mirror.name}-{family.lower()}")
 
 
 def _family(ip: str) -> str:

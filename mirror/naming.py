@@ -30,6 +30,14 @@ def mirror_key(service: Key, cluster: str) -> Key:
     return Key(service.namespace, mirror_name(service.name, cluster))
 
 
+FAMILIES = ("IPv4", "IPv6")
+
+
+def slice_key(mirror: Key, family: str) -> Key:
+    """Where the EndpointSlice of *mirror* is that holds the gateway's addresses of *family*."""
+    return Key(mirror.namespace, f"{mirror.name}-{family.lower()}")
+
+
 def remote_name(service: Key, domain: str) -> str:
     """The fully qualified name of *service* in its own cluster, whose DNS zone is *domain*."""
     return f"{service.name}.{service.namespace}.svc.{domain}"

@@ -11,7 +11,7 @@ from cluster.changes import Groups
 from cluster.objects import Endpoints, EndpointSlice, Key, Namespace, Service
 from cluster.snapshot import Snapshot
 from mirror.link import LinkSpec
-from mirror.ready_endpoints import service_of
+from mirror.naming import FAMILIES, slice_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +90,19 @@ class Local:
 
 
 def parts_of(slices: Mapping[Key, EndpointSlice]) -> Mapping[Key, tuple[EndpointSlice, ...]]:
-    """The *slices* of each Service."""
-    groups: Groups[EndpointSlice] = Groups(service_of)
+    """The *slices* of each mirror."""
+    groups: Groups[EndpointSlice] = Groups(mirror_of)
     groups.take(slices)
     return groups.members
+
+
+def mirror_of(part: EndpointSlice) -> Key:
+    """The mirror that *part* is of; nobody's, if it has another name than ours have: somebody's copy."""
+    mirror = Key(part.metadata.namespace, part.service)
+    return mirror if part.metadata.key in [slice_key(mirror, family) for family in FAMILIES] else NOBODYS
+
+
+NOBODYS = Key("", "")
 
 
 def usable(namespaces: Mapping[Key, Namespace]) -> frozenset[str]:

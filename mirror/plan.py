@@ -113,11 +113,12 @@ def removal(local: Local, uid: str) -> list[Action]:
 
 
 def belonging(action: Action, service: Service) -> Action:
-    """*action*, planned before there was *service*, now that there is: what it makes belongs to that."""
-    if not isinstance(action, Create) or isinstance(action.object, Service | Namespace):
+    """*action*, planned before there was *service*, now that there is: what it writes belongs to that."""
+    if isinstance(action, Delete) or isinstance(action.object, Service | Namespace):
         return action
-    metadata = replace(action.object.metadata, owner_references=(owner(service),))
-    return replace(action, object=replace(action.object, metadata=metadata))
+    metadata = action.object.metadata
+    owned = replace(metadata, owner_references=(*_others(metadata), owner(service)))
+    return replace(action, object=replace(action.object, metadata=owned))
 
 
 def taken_over(wanted: EndpointSlice, standing: EndpointSlice, others: Set[str]) -> EndpointSlice | None:
@@ -141,15 +142,22 @@ def _bring_about(mirror: Mirror, observed: Observed) -> Iterator[Action]:
     local = observed.local
     if mirror.key.namespace not in local.namespaces and mirror.key not in local.services:
         yield Create(mirror.key, NAMESPACE, _namespace(mirror.key.namespace, observed))
-    yield from _brought(mirror.key, mirror.service, local.services.get(mirror.key))
+    service = local.services.get(mirror.key)
+    yield from _brought(mirror.key, mirror.service, service)
+    anew = service is None
     if mirror.endpoints is not None:
-        yield from _brought(mirror.key, mirror.endpoints, local.endpoints.get(mirror.key))
+        yield from _brought(mirror.key, mirror.endpoints, local.endpoints.get(mirror.key), anew=anew)
     for part in mirror.slices:
-        yield from _brought(mirror.key, part, local.slices.get(part.metadata.key))
+        yield from _brought(mirror.key, part, local.slices.get(part.metadata.key), anew=anew)
     names = {part.metadata.name for part in mirror.slices}
     for stray in local.parts.get(mirror.key, ()):
-        if stray.metadata.name not in names and origin(stray.metadata, mirror.key, observed.link.uid):
+        if stray.metadata.name in names:
+            continue
+        if origin(stray.metadata, mirror.key, observed.link.uid):
             yield Delete(mirror.key, ENDPOINT_SLICE, stray)
+        elif stray.endpoints and may_write_over(stray.metadata, mirror.service.metadata, observed.others):
+            # Of a Link that is no more: not proven to be ours to remove, but its addresses are old.
+            yield Update(mirror.key, ENDPOINT_SLICE, replace(stray, endpoints=()))
 
 
 def _namespace(name: str, observed: Observed) -> Namespace:
@@ -158,12 +166,13 @@ def _namespace(name: str, observed: Observed) -> Namespace:
     return Namespace(Metadata(name, labels=labels))
 
 
-def _brought(mirror: Key, wanted: Some, standing: Some | None) -> Iterator[Action]:
+def _brought(mirror: Key, wanted: Some, standing: Some | None, *, anew: bool = False) -> Iterator[Action]:
+    """*anew*: the Service to which it is to belong is only made now."""
     if standing is None:
         yield Create(mirror, _kind(wanted), wanted)
         return
     settled = _settled(wanted, standing)
-    if settled == standing:
+    if settled == standing and not anew:
         return
     if _family(settled) != _family(standing):
         yield Delete(mirror, ENDPOINT_SLICE, standing)  # it cannot be changed; the next plan makes it anew
@@ -181,19 +190,22 @@ def _settled(wanted: Some, standing: Some) -> Some:
         standing.metadata,
         labels=_joined(wanted.metadata.labels, standing.metadata.labels),
         annotations=_joined(wanted.metadata.annotations, standing.metadata.annotations),
-        owner_references=_owners(wanted.metadata, standing.metadata),
+        owner_references=_owners(wanted, standing),
     )
     if isinstance(standing, Service):
         return replace(wanted, metadata=metadata, cluster_ip=standing.cluster_ip, ingress=standing.ingress)
     return replace(wanted, metadata=metadata)
 
 
-def _owners(wanted: Metadata, standing: Metadata) -> tuple[OwnerReference, ...]:
+def _owners(wanted: Some, standing: Some) -> tuple[OwnerReference, ...]:
     """Those that others have put there, and the Service; of a mirror made anew not the one that was."""
-    if not wanted.owner_references:
-        return standing.owner_references
-    others = (owner for owner in standing.owner_references if owner.kind != "Service")
-    return (*others, *wanted.owner_references)
+    if isinstance(wanted, Service):
+        return standing.metadata.owner_references
+    return (*_others(standing.metadata), *wanted.metadata.owner_references)
+
+
+def _others(metadata: Metadata) -> tuple[OwnerReference, ...]:
+    return tuple(owner for owner in metadata.owner_references if owner.kind != "Service")
 
 
 def _joined(wanted: Mapping[str, str], standing: Mapping[str, str]) -> dict[str, str]:

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 from cluster.changes import changes
 from cluster.objects import Key
-from mirror.mirror_objects import FAMILIES
-from mirror.naming import mirror_key
+from mirror.naming import FAMILIES, mirror_key
 from mirror.observed import Observed
 from mirror.ready_endpoints import service_of
 

@@ -13,9 +13,8 @@ from cluster.metadata import Raw
 from cluster.objects import Endpoints, EndpointSlice, Key, Namespace, Service
 from cluster.snapshot import Snapshot, older
 from mirror.home import Seen
-from mirror.observed import Local, leaving, usable
+from mirror.observed import Local, leaving, mirror_of, usable
 from mirror.plan import Action
-from mirror.ready_endpoints import service_of
 
 T = TypeVar("T", Service, Endpoints, EndpointSlice)
 
@@ -67,7 +66,7 @@ class Overlay:
         self._services: Written[Service] = Written()
         self._endpoints: Written[Endpoints] = Written()
         self._slices: Written[EndpointSlice] = Written()
-        self._parts: Groups[EndpointSlice] = Groups(service_of)
+        self._parts: Groups[EndpointSlice] = Groups(mirror_of)
 
     def local(self, seen: Seen) -> Local:
         """Our own cluster as it is shown, and as we have left it."""

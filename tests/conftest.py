@@ -9,11 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import settings
 
+from tests.support.length import WHOLE
+
 # A machine may be busy: an example that takes long is no failure.
 settings.register_profile("jackstay", deadline=None, print_blob=True)
-settings.load_profile("jackstay")
+settings.register_profile("soak", settings.get_profile("jackstay"), max_examples=2000, stateful_step_count=50)
+settings.load_profile("soak" if WHOLE else "jackstay")
 
-LONGEST = 300.0
+LONGEST = 3000.0 if WHOLE else 300.0
 """Seconds after which a test that waits for ever has failed: a timeout in a fixture would not reach it."""
 
 

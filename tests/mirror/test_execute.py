@@ -11,9 +11,10 @@ from cluster.metadata import Raw
 from cluster.objects import EndpointSlice, Key, Service
 from mirror import marks
 from mirror.execute import Outcome, execute
+from mirror.observed import GatewayAddress
 from mirror.plan import Action, Delete, plan
 from mirror.wanted import wanted
-from tests.mirror.make import MIRROR, observed, remote, service
+from tests.mirror.make import ALIVE, MIRROR, observed, remote, service
 
 NAMES = ("a", "b", "c")
 SEEN = observed(remote(*map(service, NAMES)))
@@ -97,6 +98,17 @@ async def test_a_slice_that_we_could_not_see_and_that_is_the_users_is_left_alone
     outcome, _ = await done(client, CREATE[:3])
     assert isinstance(outcome.failed[Key("test", "a-east")], AlreadyExists)
     assert await client.get(ENDPOINT_SLICE, "test", "a-east-ipv4") == theirs
+
+
+async def test_beside_a_slice_of_the_users_the_rest_of_the_mirror_is_made(client: Cluster) -> None:
+    seen = observed(remote(service("a")), gateway=(*ALIVE, GatewayAddress("2001:db8::1")))
+    actions = plan(seen, wanted(seen))
+    theirs = {**actions[2].object.to_dict(), "metadata": {"name": "a-east-ipv4", "namespace": "test"}}
+    await client.create(ENDPOINT_SLICE, theirs)
+    outcome, wrote = await done(client, actions)
+    assert isinstance(outcome.failed[Key("test", "a-east")], AlreadyExists)
+    assert outcome.done == set()
+    assert wrote[-1] == "Create EndpointSlice a-east-ipv6"
 
 
 async def test_what_is_gone_already_counts_as_deleted(client: Cluster) -> None:

@@ -202,10 +202,15 @@ def test_what_a_tool_puts_on_a_mirror_is_left_there() -> None:
     [replace(MIRRORED, services={}), replace(MIRRORED, endpoints={}), replace(MIRRORED, slices={})],
 )
 def test_what_was_deleted_by_hand_comes_back(left: Local) -> None:
-    seen = observed(EXPORTED, left)
-    once = applied(left, planned(seen))
-    local = carried_out(replace(seen, local=once))  # what is left learns which Service it now belongs to
+    local = carried_out(observed(EXPORTED, left))
     assert (len(local.services), len(local.endpoints), len(local.slices)) == (1, 1, 1)
+    assert owners(local) == {local.services[MIRROR].metadata.uid}
+
+
+def test_what_is_left_of_a_mirror_belongs_to_the_service_that_is_made_anew() -> None:
+    nobodys = replace(MIRRORED.endpoints[MIRROR].metadata, owner_references=())
+    endpoints = replace(MIRRORED.endpoints[MIRROR], metadata=nobodys)
+    local = carried_out(observed(EXPORTED, replace(MIRRORED, services={}, endpoints={MIRROR: endpoints})))
     assert owners(local) == {local.services[MIRROR].metadata.uid}
 
 
@@ -239,6 +244,17 @@ def test_a_slice_of_another_link_in_the_place_of_ours_is_told_and_not_touched() 
     found = wanted(seen).services[PODINFO]
     assert isinstance(found, Mirror)
     assert "EndpointSlice test/podinfo-east-ipv4 exists" in found.conflict
+
+
+def test_a_slice_that_a_former_link_left_behind_leads_nowhere_once_the_gateway_has_left_its_family() -> None:
+    both = (*ALIVE, GatewayAddress("2001:db8::1", alive=True))
+    former = replace(LINK, uid="link-0")
+    local = carried_out(observed(EXPORTED, gateway=both, link=former))
+    local = carried_out(observed(EXPORTED, local, gateway=ALIVE))
+    left = local.slices[Key("test", "podinfo-east-ipv6")]
+    assert left.endpoints == ()
+    assert left.metadata.labels[marks.LINK_UID] == "link-0"
+    assert local.slices[Key("test", "podinfo-east-ipv4")].metadata.labels[marks.LINK_UID] == LINK.uid
 
 
 def test_what_could_not_be_deleted_takes_no_more_connections() -> None:
@@ -295,6 +311,16 @@ def test_a_copy_of_a_mirror_under_another_name_is_the_users() -> None:
     everything = frozenset({MIRROR, Key("test", "mine")})
     assert planned(observed(EXPORTED, local), everything) == []
     assert [action.object.metadata.name for action in removal(local, "link-1")].count("mine") == 0
+
+
+def test_a_copy_of_a_slice_under_another_name_is_the_users() -> None:
+    part = MIRRORED.slices[Key("test", "podinfo-east-ipv4")]
+    copy = replace(part, metadata=replace(part.metadata, name="mine", uid="copy", owner_references=()))
+    local = replace(MIRRORED, slices={**MIRRORED.slices, Key("test", "mine"): copy})
+    assert planned(observed(EXPORTED, local)) == []
+    assert copy not in [action.object for action in removal(local, "link-1")]
+    left = carried_out(observed(remote(), local), frozenset({MIRROR}))
+    assert list(left.slices.values()) == [copy]
 
 
 def test_what_is_withdrawn_and_removable_is_deleted_with_all_that_belongs_to_it() -> None:

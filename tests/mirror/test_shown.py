@@ -92,6 +92,13 @@ def test_a_controller_that_has_just_begun_changes_nothing_of_it(known: tuple[Gat
     assert plan(begun, wanted(begun)) == []
 
 
+def test_endpoints_of_the_users_beside_the_slices_are_not_where_the_time_is_read() -> None:
+    first = after(EMPTY, observed(remote(service())))
+    beside = replace(first, endpoints={MIRROR: Endpoints(Metadata("podinfo-east", "test", "users", "5"))})
+    later = observed(remote(service()), beside, now=LATER)
+    assert plan(later, wanted(later)) == []
+
+
 def test_what_is_withdrawn_says_so_until_it_is_deleted() -> None:
     local = after(EMPTY, observed(behind(3)))
     gone = observed(remote(), local, now=LATER)
