@@ -7,6 +7,7 @@
     python -m benchmarks rotation [--seconds N] [--spread N]
     python -m benchmarks handshakes [--seconds N] [--results DIRECTORY]
     python -m benchmarks renewal [--proxies N] [--results DIRECTORY]
+    python -m benchmarks mirror [--services N ...] [--server local|real] [--quick] [--results DIRECTORY]
     python -m benchmarks identity [--seconds N] [--kubeconfig FILE] [--results DIRECTORY]
 """
 
@@ -14,13 +15,15 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks import handshakes, identity, renewal, rotation
+from benchmarks import handshakes, identity, mirror, renewal, rotation
 from benchmarks.direct import DIRECT
 from benchmarks.held import bounded, descriptors
 from benchmarks.machine import described
 from benchmarks.makers import TOOLS, Tool
+from benchmarks.mirror_clusters import Server
 from benchmarks.ours import OURS
 from benchmarks.peers import at_hand
 from benchmarks.plot import plot
@@ -51,9 +54,22 @@ def main(arguments: Sequence[str]) -> int:
         return rotation.run(given.results, seconds=given.seconds, spread=given.spread)
     if given.command == "handshakes":
         return handshakes.measure(given.results, seconds=given.seconds)
+    if given.command == "mirror":
+        return _mirror(given)
     if given.command == "renewal":
         return renewal.measure(given.proxies, given.results)
     return _measure(given.command, given.only, given.results)
+
+
+def _mirror(given: argparse.Namespace) -> int:
+    size = mirror.QUICK if given.quick else mirror.Size()
+    if given.services:
+        size = replace(size, services=given.services)
+    words = ["python -m benchmarks mirror", *(["--quick"] if given.quick else [])]
+    words += [f"--server {given.server}"] if given.server else []
+    words += [f"--services {' '.join(map(str, given.services))}"] if given.services else []
+    servers: Sequence[Server] = [given.server] if given.server else ["local", "real"]
+    return mirror.measure(servers, size, given.results, " ".join(words))
 
 
 def _measure(size: str, only: str, results: Path) -> int:
@@ -101,6 +117,11 @@ def _parser() -> argparse.ArgumentParser:
     renewing = commands.add_parser("renewal", help="certificates of many proxies, renewed at once")
     renewing.add_argument("--proxies", type=int, default=1000, metavar="N", help="how many")
     _results(renewing)
+    mirroring = commands.add_parser("mirror", help="services mirrored between two API servers; 25 minutes")
+    mirroring.add_argument("--services", type=int, nargs="+", metavar="N", help="how many are exported")
+    mirroring.add_argument("--server", choices=("local", "real"), help="which API servers; else both")
+    mirroring.add_argument("--quick", action="store_true", help="small loads, to see that it works")
+    _results(mirroring)
     issuing = commands.add_parser("identity", help="the identity service, four ways")
     issuing.add_argument("--seconds", type=float, default=5.0, metavar="N", help="for each way")
     issuing.add_argument("--kubeconfig", type=Path, metavar="FILE", help="a cluster to review tokens")
