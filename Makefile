@@ -2,6 +2,7 @@
 PYTHON = python3
 VENV = .venv
 BIN = $(VENV)/bin
+WORKERS = 2
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 16
@@ -17,8 +18,8 @@ venv: $(VENV)/.made ## the virtual environment, with everything pinned
 demo: $(VENV)/.made ## two clusters, one service used from the other
 	$(BIN)/jackstay demo
 
-test: $(VENV)/.made ## the tests
-	$(BIN)/pytest
+test: $(VENV)/.made ## the tests, in WORKERS processes (2), a file's tests in the same one
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 e2e: $(VENV)/.made ## the whole way in two real clusters (tests/e2e/conftest.py says what it needs)
 	$(BIN)/pytest tests/e2e
