@@ -2,6 +2,7 @@
 PYTHON = python3
 VENV = .venv
 BIN = $(VENV)/bin
+WORKERS = 2
 
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -e 's/:.*## /\t/' | expand -t 16
@@ -17,8 +18,8 @@ venv: $(VENV)/.made ## the virtual environment, with everything pinned
 demo: $(VENV)/.made ## two clusters, one service used from the other
 	$(BIN)/jackstay demo
 
-test: $(VENV)/.made ## the tests
-	$(BIN)/pytest
+test: $(VENV)/.made ## the tests, in WORKERS processes (2), a file's tests in the same one
+	$(BIN)/pytest --numprocesses $(WORKERS) --dist loadfile
 
 test-kubernetes: $(VENV)/.made ## the mirror and what it relies on, on a real API server and on ours (CONTRIBUTING.md)
 	$(BIN)/pytest tests/kubernetes

@@ -77,6 +77,7 @@ def test_a_leaf_is_no_issuer() -> None:
         (PKI.issuer.pem, PKI.issuer.key_pem[:100]),
         (b"\0" * 100, PKI.issuer.key_pem),
     ],
+    ids=["no chain", "no key", "another's key", "half a chain", "half a key", "no PEM"],
 )
 def test_an_issuer_that_cannot_be_read_is_refused(chain: bytes, key: bytes) -> None:
     with pytest.raises(CannotIssue):

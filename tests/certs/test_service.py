@@ -160,30 +160,29 @@ def request(
 NAME = x509.DNSName(WEB.dns_name)
 
 
-@pytest.mark.parametrize(
-    "csr",
-    [
-        request(),
-        request(common=WEB.dns_name),
-        request(x509.DNSName(API.dns_name)),
-        request(NAME, x509.DNSName(API.dns_name)),
-        request(NAME, NAME),
-        request(NAME, common="web"),
-        request(NAME, common=API.dns_name),
-        request(NAME, x509.UniformResourceIdentifier(WEB.spiffe_uri)),
-        request(NAME, x509.RFC822Name("web@test")),
-        request(NAME, x509.IPAddress(ip_address("10.0.0.1"))),
-        request(x509.DNSName("*" + WEB.dns_name[3:])),
-        request(x509.DNSName(WEB.dns_name.upper())),
-        request(x509.DNSName(WEB.dns_name + ".")),
-        request(NAME, key=rsa.generate_private_key(65537, 2048)),
-        request(NAME, key=ec.generate_private_key(ec.SECP384R1())),
-        request(NAME)[:-60],
-        request(NAME) + request(NAME),
-        b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
-    ],
-    ids=str,
-)
+ASKED_FOR = {
+    "no name": request(),
+    "a common name alone": request(common=WEB.dns_name),
+    "another's name": request(x509.DNSName(API.dns_name)),
+    "two names": request(NAME, x509.DNSName(API.dns_name)),
+    "its name twice": request(NAME, NAME),
+    "a common name that is no identity": request(NAME, common="web"),
+    "another's common name": request(NAME, common=API.dns_name),
+    "a URI": request(NAME, x509.UniformResourceIdentifier(WEB.spiffe_uri)),
+    "a mail address": request(NAME, x509.RFC822Name("web@test")),
+    "an IP address": request(NAME, x509.IPAddress(ip_address("10.0.0.1"))),
+    "a wildcard": request(x509.DNSName("*" + WEB.dns_name[3:])),
+    "upper case": request(x509.DNSName(WEB.dns_name.upper())),
+    "a dot at the end": request(x509.DNSName(WEB.dns_name + ".")),
+    "RSA 2048": request(NAME, key=rsa.generate_private_key(65537, 2048)),
+    "P-384": request(NAME, key=ec.generate_private_key(ec.SECP384R1())),
+    "cut off": request(NAME)[:-60],
+    "two requests": request(NAME) + request(NAME),
+    "no DER": b"-----BEGIN CERTIFICATE REQUEST-----\nAAAA\n-----END CERTIFICATE REQUEST-----\n",
+}
+
+
+@pytest.mark.parametrize("csr", ASKED_FOR.values(), ids=ASKED_FOR)
 async def test_a_certificate_request_that_asks_for_anything_else_is_refused(
     service: Service, csr: bytes
 ) -> None:

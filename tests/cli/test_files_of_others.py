@@ -5,6 +5,7 @@ The files that Linkerd's guide makes by `step`, and those of plain `openssl`, wo
 path length 0; both keys P-256 in the old form, EC PRIVATE KEY).
 """
 
+import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -93,18 +94,25 @@ MAKERS = {
 }
 
 
-@pytest.fixture(params=list(MAKERS.values()), ids=list(MAKERS))
-def theirs(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A directory with their root and issuer, and leaves under it that `certs leaf` has made."""
-    request.param(tmp_path)
+@pytest.fixture(scope="module", params=list(MAKERS.values()), ids=list(MAKERS))
+def once(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Their root and issuer, and leaves under it that `certs leaf` has made; keys of RSA take seconds."""
+    directory = tmp_path_factory.mktemp("theirs")
+    request.param(directory)
     for name in (GATEWAY, IDENTITY):
-        stem = tmp_path / name.partition(".")[0]
+        stem = directory / name.partition(".")[0]
         made = run(
             *("leaf", name, f"{stem}.crt", f"{stem}.key"),
-            *("--ca", tmp_path / "issuer.crt", "--ca-key", tmp_path / "issuer.key"),
+            *("--ca", directory / "issuer.crt", "--ca-key", directory / "issuer.key"),
         )
         assert made.exit_code == 0, made.output
-    return tmp_path
+    return directory
+
+
+@pytest.fixture
+def theirs(once: Path, tmp_path: Path) -> Path:
+    """A directory of the test's own with these files."""
+    return Path(shutil.copytree(once, tmp_path, dirs_exist_ok=True))
 
 
 def test_leaves_under_them_are_taken_and_can_be_installed(theirs: Path) -> None:

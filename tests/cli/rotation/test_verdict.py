@@ -274,10 +274,11 @@ def test_leaves_may_be_made_under_the_newest_once_all_hold_it(there: Seen, every
             "it. 1 leaf and 2 issuers are still under",
         ),
         (seen(process(BOTH, NEW_FP), place(JUST_NEW)), Stage.SETTLING, "not all hold the same"),
-        (
+        pytest.param(
             seen(process(BOTH, NEW_FP, issuer=NEW_FP), place(BOTH), secret(NEW_FP)),
             Stage.READY,
             f"certs rotate finish --old-anchor {OLD_FP[:12]}",
+            id="ready",
         ),
         (seen(process(JUST_NEW, NEW_FP), place(JUST_NEW)), Stage.SINGLE, "no rotation is under way"),
         (seen(), Stage.SPREADING, "not all were seen"),
