@@ -24,6 +24,8 @@ from benchmarks.held import bounded, descriptors
 from benchmarks.machine import described
 from benchmarks.makers import TOOLS, Tool
 from benchmarks.mirror_clusters import Server
+from benchmarks.mirror_stage import QUICK as QUICK_MIRROR
+from benchmarks.mirror_stage import Size
 from benchmarks.ours import OURS
 from benchmarks.peers import at_hand
 from benchmarks.plot import plot
@@ -62,7 +64,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _mirror(given: argparse.Namespace) -> int:
-    size = mirror.QUICK if given.quick else mirror.Size()
+    size = QUICK_MIRROR if given.quick else Size()
     if given.services:
         size = replace(size, services=given.services)
     words = ["python -m benchmarks mirror", *(["--quick"] if given.quick else [])]

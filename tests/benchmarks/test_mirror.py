@@ -5,8 +5,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.mirror import Row, to_markdown
+from benchmarks.mirror import to_markdown
 from benchmarks.mirror_faults import FAULTS
+from benchmarks.mirror_stage import Row
 
 HOUSE = Path(__file__).parents[2]
 
