@@ -17,7 +17,7 @@ from certs.generation import Generation
 from certs.revocation import InvalidRevocations
 from certs.verification import Revoked, Untrusted
 from gateway.metrics import DataPathMetrics
-from process.files import changes
+from process.files import changes, write_atomically
 from tests.support.crl import crl, revoked
 from tests.support.pki import ALPN, DAY, Issued, Pki
 from tests.support.processes import until
@@ -97,10 +97,10 @@ async def test_while_the_file_cannot_be_used_nobody_comes_in(site: Site) -> None
             if broken is None:
                 site.lists.unlink()
             else:
-                site.lists.write_bytes(broken)
+                write_atomically(site.lists, broken, overwrite=True)
             await until(lambda: _refuses(site), "the refusal")
             assert site.value("jackstay_crl_next_update_timestamp_seconds") == 0
-            site.lists.write_bytes(GOOD)
+            write_atomically(site.lists, GOOD, overwrite=True)
             await until(lambda: not _refuses(site), "the lists again")
     unusable = [line for line in said if line["event"] == "crl.unusable"]
     assert len(unusable) == 4
