@@ -23,7 +23,7 @@ def test_a_second_apply_changes_nothing(two: Two, installed: dict[str, str]) -> 
 def test_pods_run_as_nobody_and_restart_never(two: Two, installed: dict[str, str]) -> None:
     for site in (two.west, two.east):
         pods = json.loads(site.kubectl("-n", "jackstay", "get", "pods", "-o", "json"))["items"]
-        assert len(pods) == 5  # two gateways, two of the identity service, a mirror
+        assert len(pods) == 6  # two gateways, two mirrors, two of the identity service
         for pod in pods:
             (status,) = pod["status"]["containerStatuses"]
             assert (status["ready"], status["restartCount"]) == (True, 0)
