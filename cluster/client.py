@@ -12,7 +12,7 @@ from typing import Self
 from cluster import answers
 from cluster.access import Access
 from cluster.answers import Asked, Listing, Reviewed, Token
-from cluster.errors import BrokenAnswer, Forbidden, Gone, NotFound
+from cluster.errors import BrokenAnswer, Gone, NotFound
 from cluster.exchange import JSON, MERGE_PATCH, Exchange, Question
 from cluster.kinds import NAMESPACE, POD, SERVICE_ACCOUNT, TOKEN_REVIEW, Kind
 from cluster.metadata import Raw
@@ -154,10 +154,10 @@ class Cluster:
         return answers.version(asked, await self._ask("GET", asked))
 
     async def uid(self) -> str:
-        """What tells this cluster from every other: the uid of its kube-system; "" if we may not read it."""
+        """What tells this cluster from every other: the uid of its kube-system; "" if it has none."""
         try:
             namespace = await self.get(NAMESPACE, None, "kube-system")
-        except (Forbidden, NotFound):
+        except NotFound:
             return ""
         return answers.uid(self._asked("get", NAMESPACE, None, "kube-system"), namespace)
 

@@ -18,7 +18,15 @@ import structlog
 
 from cluster.client import Cluster
 from cluster.course import Course, Ending, Pace
-from cluster.errors import BrokenAnswer, ClusterError, Gone, TooManyRequests, Unreachable, from_status
+from cluster.errors import (
+    BrokenAnswer,
+    ClusterError,
+    Forbidden,
+    Gone,
+    TooManyRequests,
+    Unreachable,
+    from_status,
+)
 from cluster.events import BadEvent, Bookmark, Decoder, Failed, Told
 from cluster.kinds import Kind
 from cluster.metadata import Raw
@@ -38,7 +46,8 @@ class Informer(Generic[T]):
     Keeps `snapshot` what *cluster* has of *kind*, read by *parse* (which raises Malformed).
 
     `changed` is called, without arguments, each time `snapshot` or `failure` has become another. Whoever
-    tells of `failure` himself wants no more than debug lines of it: *tells* is False.
+    tells of `failure` himself wants no more than debug lines of it: *tells* is False. *identified*: each
+    snapshot says which cluster it is of, as far as we may ask.
     """
 
     def __init__(
@@ -53,6 +62,7 @@ class Informer(Generic[T]):
         changed: Callable[[], None],
         pace: Pace = Pace(),  # noqa: B008 - frozen
         tells: bool = True,
+        identified: bool = False,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
@@ -66,6 +76,9 @@ class Informer(Generic[T]):
         The first error of its kind since then: the later ones name whatever was asked last.
         """
 
+        self.nameless: Forbidden | None = None
+        """Why an *identified* snapshot does not say which cluster it is of."""
+
         self._cluster = cluster
         self._kind = kind
         self._parse = parse
@@ -75,6 +88,10 @@ class Informer(Generic[T]):
         self._changed = changed
         self._pace = pace
         self._tells = tells
+        self._identified = identified
+        self._barred = False
+        """Whether we may not watch. That we may list makes nothing current then, but for a moment."""
+
         self._clock = clock
         self._chance = chance
         self._heard = False
@@ -105,8 +122,8 @@ class Informer(Generic[T]):
         while True:
             began, self._heard, patience = self._clock(), False, 0.0
             failure: ClusterError | None = None
+            listing = course.listing or self.snapshot is None or self._is_asked_for
             try:
-                listing = course.listing or self.snapshot is None or self._is_asked_for
                 ending = await (self._list() if listing else self._watch())
             except Gone as error:
                 ending = Ending.EXPIRED
@@ -115,6 +132,7 @@ class Informer(Generic[T]):
             except ClusterError as error:
                 ending = Ending.AWAY if isinstance(error, Unreachable) else Ending.FAILED
                 failure = error
+                self._barred = isinstance(error, Forbidden) and not listing
                 if isinstance(error, TooManyRequests):
                     patience = error.retry_after
                 self._break(error)
@@ -134,7 +152,7 @@ class Informer(Generic[T]):
 
     async def _list(self) -> Ending:
         asked_at = self._asked_at = self._clock()
-        cluster_uid = await self._cluster.uid()
+        cluster_uid = await self._uid() if self._identified else ""
         listing = await self._cluster.list(
             self._kind, namespace=self._namespace, label_selector=self._labels, field_selector=self._fields
         )
@@ -151,10 +169,22 @@ class Informer(Generic[T]):
             )
         except Malformed as mistake:
             raise BrokenAnswer(f"{self._about()}: an object of the list: {mistake}") from mistake
-        self._answered()
+        if not self._barred:
+            self._answered()
         self._swap(snapshot)
         log.debug("informer.listed", **self._names(), objects=len(snapshot.items), version=snapshot.version)
         return Ending.LISTED
+
+    async def _uid(self) -> str:
+        try:
+            uid = await self._cluster.uid()
+        except Forbidden as error:
+            if self.nameless is None:
+                log.warning("cluster.nameless", **self._names(), because=str(error))
+            self.nameless = error
+            return ""
+        self.nameless = None
+        return uid
 
     async def _watch(self) -> Ending:
         try:
@@ -182,6 +212,7 @@ class Informer(Generic[T]):
             label_selector=self._labels,
             field_selector=self._fields,
         ) as chunks:
+            self._barred = False
             self._answered()
             await self._follow(chunks, seconds + self._pace.overtime)
 

@@ -82,20 +82,21 @@ class Controller:
 
     def _serve(self, crew: Crew[Hashable]) -> None:
         """Have a worker for each Link there is, and tell each that something has changed."""
-        seen = self.home.seen
-        if seen is None:
+        listed, seen = self.home.links, self.home.seen
+        if listed is None:
             return
         self._around.metrics.holds("local", **self.home.sizes)
-        self._shut.look(seen.services.items)
-        links = served(seen.links.items.values(), self._workers)
+        if seen is not None:
+            self._shut.look(seen.services.items)
+        links = served(listed.items.values(), self._workers)
         self._workers = {
             key: self._workers.get(key) or LinkWorker(link, self._around) for key, link in links.items()
         }
         for key, worker in self._workers.items():
-            worker.link.update(links[key], seen.links.listed_at)
+            worker.link.update(links[key], listed.listed_at)
             worker.ring()
         crew.keep({key: partial(self._keep_serving, key) for key in links})
-        if self.leadership.known:
+        if self.leadership.known and seen is not None:
             self.ready.set()
 
     async def _keep_serving(self, key: Served) -> None:

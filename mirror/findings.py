@@ -22,9 +22,19 @@ REACHABLE = Finding(ok=True, reason="Answering")
 
 
 def credentials(
-    failure: ClusterError | None, *, complete: bool, token: Lifetime | None, cluster: str
+    failure: ClusterError | None,
+    *,
+    complete: bool,
+    token: Lifetime | None,
+    cluster: str,
+    kept: str = "",
+    nameless: ClusterError | None = None,
 ) -> Finding | None:
-    """Whether the other cluster takes our credentials; None while that is not known."""
+    """
+    Whether the other cluster takes our credentials; None while that is not known.
+
+    *kept* is why the token could not be renewed, *nameless* why that cluster cannot be told from another.
+    """
     if isinstance(failure, Unauthorized):
         until = f" (it was to hold until {_moment(token)})" if token else ""
         message = (
@@ -36,8 +46,13 @@ def credentials(
         return Finding(ok=False, reason="Forbidden", message=str(failure))
     if not complete or failure is not None:
         return None
-    message = f"the token ends at {_moment(token)} and is renewed at half its life" if token else ""
-    return Finding(ok=True, reason="Accepted", message=message)
+    said = []
+    if token:
+        renewal = f"could not be renewed: {kept}" if kept else "is renewed at half its life"
+        said.append(f"the token ends at {_moment(token)} and {renewal}")
+    if nameless is not None:
+        said.append(f"that it is another cluster than before would not be noticed: {nameless}")
+    return Finding(ok=True, reason="Accepted", message="; ".join(said))
 
 
 def _moment(token: Lifetime) -> str:
@@ -54,6 +69,16 @@ def unreachable(outage: Outage) -> Finding:
     failure = outage.because
     reason = Unreachable.__name__ if isinstance(failure, Unreachable) else type(failure).__name__
     return Finding(ok=False, reason=reason, message=str(failure))
+
+
+def refused_here(refusal: Forbidden) -> Finding:
+    """Our own cluster does not let us follow what we need."""
+    return Finding(ok=False, reason="Forbidden", message=f"the mirrors cannot be kept: {refusal}")
+
+
+def unclaimed(error: ClusterError) -> Finding:
+    """The Link itself cannot be written; nothing is made for it before that."""
+    return Finding(ok=False, reason="LinkNotWritten", message=f"the Link cannot be written: {error}")
 
 
 def unread(outage: Outage) -> Finding:

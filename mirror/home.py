@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from cluster.client import Cluster
+from cluster.errors import Forbidden
 from cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, LINK, NAMESPACE, SECRET, SERVICE
 from cluster.metadata import Raw
 from cluster.objects import Endpoints, EndpointSlice, Link, Namespace, Secret, Service
@@ -49,6 +50,25 @@ class Home:
             changed=changed,
             pace=pace,
         )
+        self._all: dict[str, Informer[Any]] = {
+            "link": self._links,
+            "secret": self._secrets,
+            "namespace": self._namespaces,
+            "service": self._services,
+            "endpoint": self._endpoints,
+            "endpointslice": self._slices,
+        }
+
+    @property
+    def links(self) -> Snapshot[Link] | None:
+        """Listed completely, whatever else is; None before that."""
+        return self._links.snapshot
+
+    @property
+    def refusal(self) -> Forbidden | None:
+        """What we may not follow, if anything: an installation that lacks a right."""
+        failures = (one.failure for one in self._all.values())
+        return next((failure for failure in failures if isinstance(failure, Forbidden)), None)
 
     @property
     def seen(self) -> Seen | None:
@@ -64,25 +84,13 @@ class Home:
     @property
     def sizes(self) -> dict[str, int]:
         """How many objects are known, by kind."""
-        followed: dict[str, Informer[Any]] = {
-            "link": self._links,
-            "secret": self._secrets,
-            "namespace": self._namespaces,
-            "service": self._services,
-            "endpoint": self._endpoints,
-            "endpointslice": self._slices,
-        }
-        return {kind: len(one.snapshot.items) for kind, one in followed.items() if one.snapshot is not None}
+        return {kind: len(one.snapshot.items) for kind, one in self._all.items() if one.snapshot is not None}
 
     async def run(self) -> NoReturn:
         """Follow until cancelled. No error of the cluster ends it."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._links.run())
-            tasks.create_task(self._secrets.run())
-            tasks.create_task(self._namespaces.run())
-            tasks.create_task(self._services.run())
-            tasks.create_task(self._endpoints.run())
-            tasks.create_task(self._slices.run())
+            for one in self._all.values():
+                tasks.create_task(one.run())
         raise AssertionError("an informer runs until it is cancelled")
 
 

@@ -52,6 +52,9 @@ class LinkedCluster:
         self._refused: Finding | None = None
         """Why there are no credentials to use."""
 
+        self._kept = ""
+        """Why the token could not be renewed when that was last tried."""
+
         self._known: Remote | None = None
         self._outage: Outage | None = None
         self._retelling = Retelling()
@@ -74,6 +77,7 @@ class LinkedCluster:
                 events=self._metrics.events,
             )
             self._followed = remote, self._renewing(spec, found)
+            self._kept = ""
         remote, renewal = self._followed
         return {("remote", by): remote.run, ("token", by): renewal.run}
 
@@ -85,10 +89,15 @@ class LinkedCluster:
             secrets=lambda: home.seen.secrets.items if home.seen else {},
             home=home.cluster,
             may_write=self._may_write,
+            told=self._token_kept,
         )
         if renewal.lifetime is not None:
             self._metrics.token_ends(spec.cluster, renewal.lifetime.ends)
         return renewal
+
+    def _token_kept(self, because: str) -> None:
+        self._kept = because
+        self._changed()
 
     def seen(self) -> Remote | None:
         """The newest that was seen whole; what is no longer followed proves nothing about what is gone."""
@@ -115,7 +124,12 @@ class LinkedCluster:
             return self._refused
         remote, renewal = self._followed
         return findings.credentials(
-            remote.failure, complete=remote.seen is not None, token=renewal.lifetime, cluster=cluster
+            remote.failure,
+            complete=remote.seen is not None,
+            token=renewal.lifetime,
+            cluster=cluster,
+            kept=self._kept,
+            nameless=remote.nameless,
         )
 
     def judge(self, spec: LinkSpec, now: float) -> None:

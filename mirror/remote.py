@@ -75,6 +75,11 @@ class RemoteCluster:
             self._told = failures[0] if failures else None
         return self._told
 
+    @property
+    def nameless(self) -> ClusterError | None:
+        """Why it cannot be told from another cluster; None if it can, as far as we know."""
+        return self._services.nameless if self._services else None
+
     async def run(self) -> NoReturn:
         """Follow until cancelled. No error of that cluster ends it."""
         try:
@@ -89,7 +94,7 @@ class RemoteCluster:
     async def _follow(self, cluster: Cluster) -> NoReturn:
         changed, pace = self._changed, self._pace
         self._services = Informer(
-            cluster, SERVICE, Service.from_dict, changed=changed, pace=pace, tells=False
+            cluster, SERVICE, Service.from_dict, changed=changed, pace=pace, tells=False, identified=True
         )
         self._slices = Informer(
             cluster, ENDPOINT_SLICE, EndpointSlice.from_dict, changed=changed, pace=pace, tells=False

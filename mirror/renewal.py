@@ -4,6 +4,7 @@ import asyncio
 import base64
 import random
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import NoReturn
@@ -12,7 +13,7 @@ import structlog
 
 from cluster.access import Access
 from cluster.client import Cluster
-from cluster.errors import ClusterError
+from cluster.errors import ClusterError, Forbidden
 from cluster.kinds import SECRET
 from cluster.objects import Key, Secret
 from mirror import token
@@ -46,6 +47,9 @@ class Renewal:
     """Ours, as they are now."""
     home: Cluster
     may_write: Callable[[], bool]
+    told: Callable[[str], None] = lambda because: None
+    """Told why the token had to be kept; "" once it has been renewed after that."""
+
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     chance: Callable[[], float] = random.random
     look: float = LOOK
@@ -67,6 +71,8 @@ class Renewal:
             if self.now() >= lifetime.renewed_at and self.may_write():
                 try:
                     await self._renew(lifetime)
+                    if failures:
+                        self.told("")
                     failures = 0
                 except (ClusterError, NotRenewed) as error:
                     pause = _BACKOFF.delay(failures, self.chance())
@@ -77,6 +83,7 @@ class Renewal:
                         because=str(error),
                         ends=f"{lifetime.ends:%Y-%m-%dT%H:%M:%SZ}",
                     )
+                    self.told(str(error))
             await asyncio.sleep(pause)
 
     async def _renew(self, old: Lifetime) -> None:
@@ -86,7 +93,8 @@ class Renewal:
                 old.namespace, old.service_account, seconds=int(token.LONGEST.total_seconds())
             )
         async with Cluster(replace(self.access, token=fresh.token)) as tried:
-            await tried.uid()  # Unauthorized if it is not taken
+            with suppress(Forbidden):  # who may not ask that is known all the same
+                await tried.uid()  # Unauthorized if it is not taken
         secret = self.secrets().get(self.secret)
         if secret is None or self.access.token is None:
             raise NotRenewed("the Secret is gone")

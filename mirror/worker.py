@@ -131,11 +131,10 @@ class LinkWorker:
 
         Whatever keeps us from it (a listing, the Lease, the Link, its Secret, a name) rings when it ends.
         """
-        seen = self._around.home.seen
+        self._read()
+        spec, seen = self._spec, self._around.home.seen
         if seen is None:
             return
-        self._read()
-        spec = self._spec
         if spec is not None:
             works = {**self._gateway.works(spec, self.link.now.status), **self._other.works(spec, seen)}
             crew.keep(works)
@@ -285,11 +284,19 @@ class LinkWorker:
         generation, spec, look = self.link.now.metadata.generation, self._spec, self._look
         if spec is None:
             return findings.nothing_asked(generation, self._mistakes)
+        home = self._around.home
+        refusal, itself = home.refusal, self._setbacks.get(LINK_ITSELF)
+        if home.seen is None:
+            return Report(generation, synced=findings.refused_here(refusal) if refusal else None)
         found = findings.services(look.observed, look.desired, self._setbacks) if look else None
         now = self._around.clock()
         synced = self._other.unread(now)
         if self._mistakes is not None:
             synced = findings.invalid(self._mistakes, goes_on=True)
+        elif refusal is not None:
+            synced = findings.refused_here(refusal)
+        elif synced is None and itself is not None and itself.worth_telling:
+            synced = findings.unclaimed(itself.error)
         elif synced is None and look and found is not None:
             synced = findings.synced(look, found, self._setbacks)
         return Report(

@@ -2,10 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -13,26 +12,16 @@ from structlog.testing import capture_logs
 
 from cli.cluster_source import OwnCluster, follow_routes
 from cli.install import rights
-from cli.install.rights import GATEWAY_ACCOUNT, Account
+from cli.install.rights import GATEWAY_ACCOUNT
 from cluster.access import Access
 from cluster.client import Cluster
-from cluster.errors import AlreadyExists, NotFound
-from cluster.kinds import ENDPOINT_SLICE, NAMESPACE, NODE, SERVICE, SERVICE_ACCOUNT, Kind
+from cluster.kinds import ENDPOINT_SLICE, NAMESPACE, NODE, SERVICE, Kind
 from gateway.metrics import DataPathMetrics
 from gateway.routes import RouteTable
 from tests.support.clusters import until
-from tests.support.real_api import HOW_TO_GET_THEM, RealApi, assets, real_api
+from tests.support.real_api import HOW_TO_GET_THEM, RealApi, assets
+from tests.support.rights import access_of, guarded, make, role_name
 
-KINDS = {
-    kind.kind: kind
-    for kind in (
-        SERVICE_ACCOUNT,
-        rights.CLUSTER_ROLE,
-        rights.CLUSTER_ROLE_BINDING,
-        rights.ROLE,
-        rights.ROLE_BINDING,
-    )
-}
 POD = {"kind": "Pod", "namespace": "test", "name": "podinfo-0"}
 READY = {"conditions": {"ready": True}, "targetRef": POD}
 
@@ -42,8 +31,8 @@ def with_rbac(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealApi]:
     binaries = assets()
     if binaries is None:
         pytest.skip(HOW_TO_GET_THEM)
-    with real_api(binaries, Path(tmp_path_factory.mktemp("rbac")), authorization="RBAC") as api:
-        yield api
+    with guarded(binaries, Path(tmp_path_factory.mktemp("rbac"))) as api:
+        yield api.real
 
 
 @pytest.fixture(name="admin")
@@ -70,33 +59,6 @@ async def administrator(real: RealApi) -> AsyncIterator[Cluster]:
             ports=[{"name": "http", "port": 80, "protocol": "TCP"}],
         )
         yield admin
-
-
-async def make(
-    admin: Cluster,
-    kind: Kind,
-    name: str,
-    namespace: str = "",
-    labels: dict[str, str] | None = None,
-    **rest: Any,
-) -> None:
-    metadata = {"name": name, "labels": labels or {}, **({"namespace": namespace} if namespace else {})}
-    with suppress(AlreadyExists):
-        await admin.create(
-            kind, {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": metadata, **rest}
-        )
-
-
-async def access_of(admin: Cluster, account: Account) -> Access:
-    """How *account* reaches the cluster, with the rights that it has and no others."""
-    made = list(rights.manifests(account, "jackstay"))
-    for manifest in made:
-        kind, metadata = KINDS[manifest["kind"]], manifest["metadata"]
-        with suppress(NotFound):
-            await admin.delete(kind, metadata.get("namespace"), metadata["name"])
-        await admin.create(kind, manifest)
-    token = await admin.create_token("jackstay", account.name, seconds=3600)
-    return replace(admin.access, token=token.token)
 
 
 @asynccontextmanager
@@ -140,7 +102,7 @@ async def test_an_older_installation_serves_on_says_so_and_is_mended_while_it_ru
             await until(newest, lambda table: backends(table) == ["10.0.0.9", "192.0.2.1"])
             (error,) = [line for line in told if line["event"] == "nodes.unknown"]
             assert 'cannot list resource "nodes"' in error["because"]
-            role, name = rights.CLUSTER_ROLE, GATEWAY_ACCOUNT.name
+            role, name = rights.CLUSTER_ROLE, role_name(GATEWAY_ACCOUNT, "jackstay")
             rules = [right.rule for right in GATEWAY_ACCOUNT.everywhere]
             await admin.patch(role, None, name, {"rules": rules})
             await until(newest, lambda table: backends(table) == ["10.0.0.9"], seconds=60)

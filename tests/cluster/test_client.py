@@ -362,10 +362,12 @@ async def test_a_token_request_and_a_review_are_read(api: ScriptedApi, cluster: 
         await cluster.create_token("test", "web", seconds=3600)
 
 
-async def test_a_cluster_that_may_not_be_named_has_no_uid(api: ScriptedApi, cluster: Cluster) -> None:
-    for status in (403, 404):
-        api.fails(status)
-        assert await cluster.uid() == ""
+async def test_a_cluster_without_kube_system_has_no_uid(api: ScriptedApi, cluster: Cluster) -> None:
+    api.fails(404)
+    assert await cluster.uid() == ""
+    api.fails(403)
+    with pytest.raises(Forbidden):
+        await cluster.uid()
     api.fails(500)
     with pytest.raises(ServerFault):
         await cluster.uid()

@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 
 from cluster.client import Cluster
-from cluster.crds import link_definition, traffic_split_definition
-from cluster.errors import NotFound
-from cluster.kinds import CUSTOM_RESOURCE_DEFINITION, LINK, NAMESPACE, TRAFFIC_SPLIT, Kind
+from cluster.kinds import NAMESPACE
 from mirror.credentials import access
 from tests.support.cluster import local_cluster
 from tests.support.clusters import World, between, world
+from tests.support.definitions import defined
 from tests.support.emptied import empty
 from tests.support.real_api import HOW_TO_GET_THEM, RealApi, assets, real_api
 
@@ -105,24 +104,6 @@ async def as_new(api: RealApi) -> None:
     async with Cluster(api.access) as cluster:
         await defined(cluster)
     await empty(api.access, keep=("test", "jackstay"))
-
-
-async def defined(cluster: Cluster) -> None:
-    """Our two kinds are there, and served."""
-    for kind, definition in ((LINK, link_definition()), (TRAFFIC_SPLIT, traffic_split_definition())):
-        if not await is_served(cluster, kind):
-            await cluster.create(CUSTOM_RESOURCE_DEFINITION, definition)
-            async with asyncio.timeout(60):
-                while not await is_served(cluster, kind):  # noqa: ASYNC110 - no event tells of it
-                    await asyncio.sleep(0.05)
-
-
-async def is_served(cluster: Cluster, kind: Kind) -> bool:
-    try:
-        await cluster.list(kind)
-    except NotFound:
-        return False
-    return True
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import asyncio
 import os
 import secrets
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -62,9 +62,14 @@ class RealApi:
 
 @contextmanager
 def real_api(
-    binaries: Path, directory: Path, *, name: str = "real", authorization: str = "AlwaysAllow"
+    binaries: Path,
+    directory: Path,
+    *,
+    name: str = "real",
+    authorization: str = "AlwaysAllow",
+    flags: Sequence[str] = (),
 ) -> Iterator[RealApi]:
-    """A new, empty API server that lives as long as the block. Not ready at once."""
+    """A new, empty API server that lives as long as the block. Not ready at once. It has *flags* besides."""
     a, b, c = (1 + secrets.randbelow(250) for _ in range(3))
     address = f"127.{a}.{b}.{c}"
     token = secrets.token_hex(16)
@@ -102,6 +107,7 @@ def real_api(
                 f"--service-account-key-file={directory / 'sa.pub'}",
                 f"--service-account-signing-key-file={directory / 'sa.key'}",
                 "--disable-admission-plugins=ServiceAccount",
+                *flags,
             )
         )
         yield RealApi(access, server)

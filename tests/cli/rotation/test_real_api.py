@@ -17,10 +17,10 @@ from cluster.kinds import CONFIG_MAP, NAMESPACE, POD, SECRET, Kind
 from process.address import Address
 from process.admin import AdminServer, Readiness
 from tests.cli.rotation.site import LABELS, Running
-from tests.cli.test_install_rights import access_of, make
 from tests.kubernetes.contract import own_address
 from tests.support.pki import Pki
 from tests.support.real_api import HOW_TO_GET_THEM, RealApi, assets, real_api
+from tests.support.rights import access_of, make
 
 PKI = Pki.make()
 READER = Account(
