@@ -82,6 +82,16 @@ class RemoteGateway:
         """Whether each of the Link's names has been looked up, with whatever success."""
         return not spec.gateways or self._hosts == spec.gateways
 
+    def heard_of(self, spec: LinkSpec, status: Mapping[str, Any]) -> bool:
+        """
+        Whether each address that is probed has been asked once, with whatever success.
+
+        Most gateways answer at once; what is written before that is written twice.
+        """
+        return spec.probe is None or all(
+            address in self._liveness for address in self._addresses(spec, status)
+        )
+
     def observed(self, spec: LinkSpec, status: Mapping[str, Any]) -> tuple[GatewayAddress, ...]:
         """Each current address, and the verdict on it."""
         return tuple(
@@ -139,7 +149,7 @@ class RemoteGateway:
         )
 
     def _told(self, spec: LinkSpec, address: Address, liveness: Liveness) -> None:
-        before = self._liveness.get(address, UNKNOWN)
+        first, before = address not in self._liveness, self._liveness.get(address, UNKNOWN)
         self._liveness[address] = liveness
         self._metrics.probed(spec.cluster, str(address), liveness)
         if liveness.alive != before.alive:
@@ -148,6 +158,7 @@ class RemoteGateway:
                 log.info("gateway.alive", **names)
             else:
                 log.warning("gateway.dead", **names, because=liveness.because)
+        if first or liveness.alive != before.alive:
             self._moved()
         self._heard()
 

@@ -167,6 +167,8 @@ class LinkWorker:
         remote = self._other.seen()
         if remote is None or not self._gateway.looked_up(spec):
             return
+        if self._look is None and not self._gateway.heard_of(spec, self.link.now.status):
+            return
         await self.link.claim(remote.cluster_uid)
         observed = Observed(
             link=spec,

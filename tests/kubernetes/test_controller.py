@@ -119,3 +119,19 @@ async def test_many_services_are_mirrored_and_all_go_again(at: World) -> None:
         for name in names:
             await at.east.export(name, exported=False)
         await until(lambda: mirrors(at), lambda count: count == 0)
+
+
+async def test_a_mirror_is_made_in_three_writes_and_then_none(at: World) -> None:
+    for number in range(10):
+        await at.east.service(f"web-{number}")
+    await at.link()
+    async with at.mirroring():
+        await synced(at)
+        assert await at.west.addresses("web-0-east") == ALIVE
+        written = [
+            sample.value
+            for family in at.registry.collect()
+            for sample in family.samples
+            if sample.name == "mirror_writes_total"
+        ]
+        assert sum(written) == 30
