@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from cli.install.rights import MIRROR_ACCOUNT, REMOTE_ACCOUNT, Account, Right
+from cli.install.rights import MIRROR_ACCOUNT, NAMESPACE_MAKER, REMOTE_ACCOUNT, Account, Right
 from cluster.client import Cluster
-from cluster.kinds import EVENT, LEASE, LINK
+from cluster.kinds import EVENT, LEASE, LINK, NAMESPACE, SERVICE
+from mirror import marks
+from tests.support.cluster import local_cluster
 from tests.support.clusters import until
 from tests.support.definitions import defined
 from tests.support.mirror_life import born
 from tests.support.real_api import HOW_TO_GET_THEM, assets
-from tests.support.rights import Guarded, guarded, lacking
+from tests.support.rights import Guarded, guarded, lacking, make
 
 
 @pytest.fixture(scope="module", name="server")
@@ -37,7 +39,7 @@ async def administrator(server: Guarded) -> AsyncIterator[Cluster]:
 async def test_the_rights_are_enough(admin: Cluster, server: Guarded) -> None:
     life = await born(admin, MIRROR_ACCOUNT, REMOTE_ACCOUNT)
     await life.live()
-    assert server.refused() == []
+    assert server.refused(life.home) == []
 
 
 CASES = [
@@ -96,3 +98,27 @@ async def test_each_right_is_needed_and_named_where_it_is_missing(
             named.cancel()
             await asyncio.wait([living, named])
             await life.clear()
+
+
+@pytest.mark.parametrize("account", [NAMESPACE_MAKER, MIRROR_ACCOUNT], ids=["may", "may-not"])
+async def test_who_is_to_make_namespaces_needs_the_right_to(
+    admin: Cluster, server: Guarded, account: Account
+) -> None:
+    life = await born(admin, account, REMOTE_ACCOUNT)
+    new = f"{life.home}-new"
+    async with local_cluster() as other, Cluster(other.access) as over_there:
+        life.remote = other.access
+        await make(over_there, NAMESPACE, new)
+        ports = [{"name": "http", "port": 80}]
+        await make(over_there, SERVICE, "podinfo", new, {marks.EXPORTED: life.home}, spec={"ports": ports})
+        async with life.mirroring(create_namespaces=True):
+            await life.link()
+            if account is NAMESPACE_MAKER:
+                await until(lambda: life.condition("Synced"), lambda found: found == ("True", "Synced"))
+                assert await life.find(SERVICE, "podinfo-east", new)
+                assert server.refused(life.home) == []
+            else:
+                missing = 'cannot create resource "namespaces"'
+                await until(life.status, lambda found: missing in str(found))
+                assert missing in str(server.refused(life.home))
+        await life.clear()

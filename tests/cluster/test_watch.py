@@ -37,7 +37,9 @@ class Followed:
 
     def __init__(self, cluster: Cluster, pace: Pace) -> None:
         self._news = asyncio.Event()
-        self.informer = Informer(cluster, SERVICE, Service.from_dict, changed=self._news.set, pace=pace)
+        self.informer = Informer(
+            cluster, SERVICE, Service.from_dict, changed=self._news.set, pace=pace, identified=True
+        )
 
     async def until(self, holds: Callable[[Informer[Service]], bool]) -> Informer[Service]:
         async with asyncio.timeout(60):

@@ -139,11 +139,12 @@ class Life:
                 await self.admin.patch(LINK, self.home, "east", {"metadata": {"finalizers": None}})
 
     @asynccontextmanager
-    async def mirroring(self) -> AsyncIterator[Controller]:
+    async def mirroring(self, **settings: Any) -> AsyncIterator[Controller]:
         """A controller with the mirror's own account, for as long as the block lasts."""
         async with Cluster(self.mirror) as own:
-            settings = replace(QUICK, namespace=self.home)
-            controller = Controller(own, settings, self.gateways, Metrics(CollectorRegistry()))
+            # Told at once, for the whole life takes little longer than an outage that is not.
+            set_so = replace(QUICK, namespace=self.home, hiccup=0.0, **settings)
+            controller = Controller(own, set_so, self.gateways, Metrics(CollectorRegistry()))
             running = asyncio.create_task(controller.run())
             try:
                 yield controller

@@ -49,12 +49,13 @@ class Guarded:
     real: RealApi
     log: Path
 
-    def refused(self) -> list[str]:
-        """All that it said no to, to whomever, in its own words."""
+    def refused(self, namespace: str) -> list[str]:
+        """All that it did not let the accounts in *namespace* do, in its own words."""
         return [
             f"{line['user']['username']}: {line['responseStatus'].get('message', line)}"
             for line in map(json.loads, self.log.read_text().splitlines())
             if line.get("responseStatus", {}).get("code") == 403
+            and line["user"]["username"].startswith(f"system:serviceaccount:{namespace}:")
         ]
 
 
