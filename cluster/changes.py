@@ -9,7 +9,7 @@ from cluster.metadata import Key, Metadata
 
 _Objects = Mapping[Key, object]
 
-_RECENT: deque[tuple[_Objects, _Objects, frozenset[Key]]] = deque(maxlen=16)
+_RECENT: deque[tuple[_Objects, _Objects, frozenset[Key]]] = deque(maxlen=6)
 """The last answers: whoever shares two mappings with others asks the same as they do."""
 
 

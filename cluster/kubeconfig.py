@@ -7,7 +7,6 @@ in `own_access`, reads the operator's own, files and plugins included.
 
 import base64
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -36,14 +35,12 @@ LARGEST = 64 * 1024
 """A Link's is 3 KiB. PyYAML reads 150 KB a second, and whoever reads a stranger's does nothing else then."""
 
 
-@lru_cache(maxsize=256)
 def strict(kubeconfig: bytes, *, allow_loopback: bool = False) -> Access:
     """
     The access that a Link's *kubeconfig* gives.
 
     One cluster, https with CA data, a token or an inline client certificate; nothing else is known.
-    No file is read, nothing is run, no name is resolved. Raises RefusedKubeconfig. What was read before
-    is not read again: whoever follows a Secret asks at every look, and PyYAML takes milliseconds.
+    No file is read, nothing is run, no name is resolved. Raises RefusedKubeconfig.
     """
     document = mapping(parsed(kubeconfig, largest=LARGEST), "kubeconfig")
     _known(

@@ -91,6 +91,8 @@ async def _do(mirror: Key, actions: Iterable[Action], means: _Means, outcome: Ou
                     raise
                 in_the_way = error  # somebody else's slice; nothing hangs on ours, and the rest is kept true
                 continue
+            if raw is None and isinstance(action, Create):
+                continue
             if action.kind == SERVICE and raw is not None:
                 service = Service.from_dict(raw)
             means.wrote(action, raw)
@@ -122,7 +124,7 @@ async def _carry_out(action: Action, means: _Means) -> Raw | None:
                 return await _take_over(made, means)
         case Create(_, kind, Namespace() as namespace):
             with suppress(AlreadyExists):  # another mirror was quicker
-                await cluster.create(kind, namespace.to_dict())
+                return await cluster.create(kind, namespace.to_dict())
             return None
         case Create(_, kind, made):
             return await cluster.create(kind, made.to_dict())

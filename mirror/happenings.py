@@ -37,7 +37,7 @@ def transitions(link: Metadata, before: Mapping[str, Any], after: Mapping[str, A
     """
     What is to be told of a Link whose status was *before* and is *after*.
 
-    Neither what can no longer be known is told, nor that all is well with a Link that has just been made.
+    That something can no longer be known is not told: that the other cluster is away says it.
     """
     known = _said(before)
     for condition in after.get("conditions", ()):

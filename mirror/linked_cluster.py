@@ -11,7 +11,7 @@ from cluster.event_recorder import Happening
 from cluster.objects import Key
 from cluster.retelling import Retelling
 from mirror import findings, outage
-from mirror.credentials import access
+from mirror.credentials import Reader, access
 from mirror.crew import Work
 from mirror.home import Home, Seen
 from mirror.link import LinkSpec
@@ -49,6 +49,7 @@ class LinkedCluster:
         self._changed = changed
         self._may_write = may_write
         self._followed: tuple[RemoteCluster, Renewal] | None = None
+        self._reader = Reader(allow_loopback=settings.allow_loopback)
         self._refused: Finding | None = None
         """Why there are no credentials to use."""
 
@@ -61,7 +62,7 @@ class LinkedCluster:
 
     def works(self, spec: LinkSpec, seen: Seen) -> dict[Hashable, Work]:
         """What has to run for as long as Link and Secret are so."""
-        found = access(spec, seen.secrets.items, allow_loopback=self._settings.allow_loopback)
+        found = access(spec, seen.secrets.items, self._reader)
         if isinstance(found, Finding):
             self._refused = found
             self._followed = None  # what it saw is old by the time there are credentials again

@@ -77,11 +77,12 @@ def plan_some(
     removable: Set[Key] = frozenset(),
     failing: Set[Key] = frozenset(),
     *,
+    held: Set[Key] = frozenset(),
     most: int | None = None,
 ) -> Plan:
     """
-    What is to be done about the *due* mirrors, until *most* of them are to be written; and about those
-    that are withdrawn.
+    What is to be done about the *due* mirrors, until *most* of them are to be written, those that are *held*
+    not counted; and about those that are withdrawn, which are emptied first and removed last.
 
     *removable* are the mirrors which, if they are withdrawn, may also be deleted; *failing* those of
     which something could not be done.
@@ -92,18 +93,19 @@ def plan_some(
     for key in waiting:
         if found := list(_bring_about(desired.mirrors[key], observed)):
             actions += found
-            written += 1
+            written += key not in held
             if written == most:
                 break
     left = frozenset(waiting)
+    emptied: list[Action] = []
     for key, gone in sorted(desired.withdrawn.items()):
         emptying = key in failing or key not in removable
-        emptied = list(_emptied(key, gone.things, observed.now)) if emptying else []
-        if key in removable and not emptied:
+        found = list(_emptied(key, gone.things, observed.now)) if emptying else []
+        if key in removable and not found:
             actions += (Delete(key, _kind(thing), thing) for thing in gone.things)
         else:
-            actions += emptied
-    return Plan(actions, left)
+            emptied += found
+    return Plan(emptied + actions, left)
 
 
 def removal(local: Local, uid: str) -> list[Action]:
@@ -218,8 +220,9 @@ def _emptied(key: Key, things: tuple[Object, ...], now: str) -> Iterator[Action]
     for thing in things:
         if isinstance(thing, Service):
             continue
-        said = thing.metadata.annotations
-        said = {**said, **shown.since(shown.WITHDRAWN, said, now)}
+        said = dict(thing.metadata.annotations)
+        said = {key: value for key, value in said.items() if key != marks.READY_ENDPOINTS}
+        said |= shown.since(shown.WITHDRAWN, said, now)
         metadata = replace(thing.metadata, annotations=said)
         if isinstance(thing, Endpoints):
             emptied: Endpoints | EndpointSlice = replace(thing, metadata=metadata, subsets=())

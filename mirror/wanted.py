@@ -140,7 +140,7 @@ def _is_troubled(found: Mirror | Unmirrored, service: Service) -> bool:
 
 
 def _too_many(services: Mapping[Key, Mirror | Unmirrored], observed: Observed) -> list[Key]:
-    """The Services whose mirrors are over the bound; those that have one already come last."""
+    """The Services whose mirrors are over the bound; those that have one already are kept first."""
     mirrors = {key: found.key for key, found in services.items() if isinstance(found, Mirror)}
     if len(mirrors) <= observed.most:
         return []

@@ -45,6 +45,12 @@ log = structlog.get_logger()
 A_PASS = 256
 """Mirrors that are written before everything is looked at anew."""
 
+FIRST_ANSWER = 3.0
+"""Seconds for which the first look of a Link waits for its gateway's first answers."""
+
+REST = 4
+"""How many times as long as a look took nobody looks again: no Link has more than a part of the process."""
+
 LINK_ITSELF = Key("", "")
 """Among the setbacks: that of the Link, which is no mirror."""
 
@@ -103,6 +109,9 @@ class LinkWorker:
         self._brake = withdrawal.Brake()
         self._setbacks: setbacks.Setbacks = {}
         self._look: Look | None = None
+        self._begins_at: float | None = None
+        self._thought = 0.0
+        """Seconds that the last look took."""
 
     def __repr__(self) -> str:
         return f"<LinkWorker of {self.link!r}>"
@@ -123,7 +132,7 @@ class LinkWorker:
                 self._status.ring()
                 await self._until_rung(began)
                 # One write of a person makes several events; they are looked at together.
-                await asyncio.sleep(self._around.settings.gather)
+                await asyncio.sleep(max(self._around.settings.gather, REST * self._thought))
 
     async def _pass(self, crew: Crew[Hashable], now: float) -> None:
         """
@@ -168,8 +177,11 @@ class LinkWorker:
         if remote is None or not self._gateway.looked_up(spec):
             return
         if self._look is None and not self._gateway.heard_of(spec, self.link.now.status):
-            return
+            self._begins_at = self._begins_at or now + FIRST_ANSWER
+            if now < self._begins_at:
+                return
         await self.link.claim(remote.cluster_uid)
+        began = self._around.clock()
         observed = Observed(
             link=spec,
             remote=remote,
@@ -184,11 +196,16 @@ class LinkWorker:
         desired = wanted(observed, before.desired if before else None)
         # The brake moves on before anything is deleted: what then is not, is judged anew.
         verdict, self._brake = withdrawal.judge(self._brake, observed, desired, now)
-        held, considered = setbacks.holding(self._setbacks, now), due(before, desired)
         found = plan_some(
-            observed, desired, considered - held, verdict.removable, self._setbacks.keys(), most=A_PASS
+            observed,
+            desired,
+            due(before, desired),
+            verdict.removable,
+            self._setbacks.keys(),
+            held=setbacks.holding(self._setbacks, now),
+            most=A_PASS,
         )
-        busy = frozenset(action.mirror for action in found.actions) | found.left | (considered & held)
+        busy = frozenset(action.mirror for action in found.actions) | found.left
         self._look = Look(observed, desired, busy, verdict.withheld)
         if verdict.withheld and verdict.withheld != (before.withheld if before else {}):
             log.warning("mirror.withheld", link=spec.name, because=findings.withheld(verdict.withheld))
@@ -199,6 +216,7 @@ class LinkWorker:
         again = self._brake.looks_again_at
         if again is not None and again <= now:
             self._other.list_since(again)
+        self._thought = self._around.clock() - began
         await self._execute(spec.cluster, found.actions, busy, observed.others, now)
 
     def _tell_of_conflicts(self, before: Mapping[Key, str], desired: Desired) -> None:
@@ -266,6 +284,7 @@ class LinkWorker:
         moments = (
             setbacks.next_try(self._setbacks, looked_at),
             self._brake.looks_again_at,
+            self._begins_at if self._look is None else None,
             self._other.due(looked_at),
         )
         next_at = min((at for at in moments if at is not None and at > looked_at), default=None)

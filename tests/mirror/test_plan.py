@@ -11,7 +11,7 @@ from cluster.objects import Endpoints, EndpointSlice, Key, Metadata, Service, Se
 from mirror import marks
 from mirror.mirror_objects import Mirror
 from mirror.observed import GatewayAddress, Local, Observed
-from mirror.plan import Action, plan, removal
+from mirror.plan import Action, plan, plan_some, removal
 from mirror.selectors import Selector
 from mirror.wanted import Unmirrored, wanted
 from tests.mirror.make import (
@@ -255,6 +255,29 @@ def test_a_slice_that_a_former_link_left_behind_leads_nowhere_once_the_gateway_h
     assert left.endpoints == ()
     assert left.metadata.labels[marks.LINK_UID] == "link-0"
     assert local.slices[Key("test", "podinfo-east-ipv4")].metadata.labels[marks.LINK_UID] == LINK.uid
+
+
+def test_what_is_withdrawn_is_emptied_before_anything_is_made() -> None:
+    new = [service(f"new-{number}") for number in range(3)]
+    seen = observed(remote(*new), MIRRORED)
+    desired = wanted(seen)
+    found = plan_some(seen, desired, desired.mirrors.keys(), most=2)
+    assert [action.mirror.name for action in found.actions[:2]] == ["podinfo-east", "podinfo-east"]
+    assert len({action.mirror for action in found.actions}) == 3
+    assert len(found.left) == 1
+
+
+def test_a_mirror_that_is_held_takes_nobodys_turn_and_is_looked_at_all_the_same() -> None:
+    new = [service(f"new-{number}") for number in range(3)]
+    seen = observed(remote(*new))
+    desired = wanted(seen)
+    first, second, third = desired.mirrors
+    found = plan_some(seen, desired, desired.mirrors.keys(), held={first}, most=1)
+    assert {action.mirror for action in found.actions} == {first, second}
+    assert found.left == {third}
+    there = replace(seen, local=applied(EMPTY, plan(seen, desired)))
+    again = plan_some(there, wanted(there), {first}, held={first}, most=1)
+    assert (again.actions, again.left) == ([], frozenset())
 
 
 def test_what_could_not_be_deleted_takes_no_more_connections() -> None:

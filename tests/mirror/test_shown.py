@@ -103,7 +103,11 @@ def test_what_is_withdrawn_says_so_until_it_is_deleted() -> None:
     local = after(EMPTY, observed(behind(3)))
     gone = observed(remote(), local, now=LATER)
     local = applied(local, plan(gone, wanted(gone)))
-    assert said(local) == ("Withdrawn", LATER, "3")
+    things: list[Endpoints | EndpointSlice] = [local.endpoints[MIRROR], *local.slices.values()]
+    for thing in things:
+        annotations = thing.metadata.annotations
+        assert (annotations[marks.REASON], annotations[marks.SINCE]) == ("Withdrawn", LATER)
+        assert marks.READY_ENDPOINTS not in annotations
     again = observed(remote(), local)
     assert plan(again, wanted(again)) == []
     assert said(after(local, observed(behind(3), local))) == ("Ready", NOW, "3")
