@@ -2,13 +2,19 @@
 
 import asyncio
 import socket
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.flows.test_both_ends_from_files import echo
+from tests.support.clusters import until
+from tests.support.issuing import metric
 from tests.support.pki import Pki
 from tests.support.tunnelled import CLIENT, GATEWAY, backend, is_reset, targets_toml, tunnelled
+
+WARM = 2
+"""Tunnels that the outbound end keeps ready besides those in use."""
 
 
 async def test_an_export_that_is_taken_away_is_refused_and_one_that_comes_is_served(tmp_path: Path) -> None:
@@ -116,11 +122,13 @@ async def test_a_new_certificate_replaces_all_tunnels_and_nothing_is_lost(tmp_pa
         for reader, writer in running:
             writer.write(b"one")
             assert await reader.readexactly(3) == b"one"
+        tunnels = partial(metric, way.gateway.ready["admin"], "jackstay_tunnels", direction="inbound")
+        await until(tunnels, lambda number: number == len(running) + WARM)  # none is made after the change
         if end == "gateway":
             way.pki.leaf(GATEWAY).write(tmp_path, "gateway")
         else:
             way.pki.leaf(CLIENT).write(tmp_path, "client")
-        replaced = asyncio.create_task(way.gateway.logged("tunnel.closed", count=2))  # those that are warm
+        replaced = asyncio.create_task(way.gateway.logged("tunnel.closed", count=WARM))
         while not replaced.done():
             await way.echoes(b"new")
         for reader, writer in running:
@@ -128,7 +136,7 @@ async def test_a_new_certificate_replaces_all_tunnels_and_nothing_is_lost(tmp_pa
             writer.write_eof()
             assert await reader.read() == b"two"
             writer.close()
-        await way.gateway.logged("tunnel.closed", count=2 + 5)
+        await way.gateway.logged("tunnel.closed", count=WARM + len(running))
         ended = await way.gateway.logged("connection.closed", count=one.connections)
         assert {event["ending"] for event in ended} == {"finished"}
 

@@ -9,7 +9,8 @@ from tests.support.clusters import GATEWAY, Site, World, until
 async def reasons(site: Site, about: str, namespace: str | None = None) -> list[str]:
     """What Events say about the objects of that name, as `Normal Synced`, in the order they happened."""
     events = [Event.from_dict(raw) for raw in (await site.api.list(EVENT, namespace=namespace)).items]
-    found = [event for event in events if event.involved.name == about]
+    ours = ("jackstay-", "linkerd-")  # a real API server tells of its own, too
+    found = [one for one in events if one.involved.name == about and one.component.startswith(ours)]
     found.sort(key=lambda event: int(event.metadata.resource_version))
     return [f"{'Warning' if event.warning else 'Normal'} {event.reason}" for event in found]
 
@@ -44,9 +45,8 @@ async def test_whoever_exports_is_told_that_there_is_no_namespace_for_it(at: Wor
     async with at.mirroring():
         found = await until(lambda: reasons(at.east, "podinfo", "web"), bool)
         assert found == ["Normal ServiceMirroringSkipped"]
-        [raw] = (await at.east.api.list(EVENT, namespace="web")).items
-        event = Event.from_dict(raw)
-        assert event.component == "linkerd-service-mirror-east"
+        events = [Event.from_dict(raw) for raw in (await at.east.api.list(EVENT, namespace="web")).items]
+        [event] = [one for one in events if one.component == "linkerd-service-mirror-east"]
         assert event.message == "Skipped mirroring service: namespace does not exist"
         assert event.involved.uid == made["metadata"]["uid"]
 
@@ -58,7 +58,7 @@ async def test_a_conflict_is_told_on_both_sides(at: World) -> None:
     async with at.mirroring():
         await until(lambda: reasons(at.west, "east"), lambda found: "Warning MirrorConflict" in found)
         await until(
-            lambda: reasons(at.east, "podinfo"), lambda found: found == ["Normal ServiceMirroringSkipped"]
+            lambda: reasons(at.east, "podinfo"), lambda found: "Normal ServiceMirroringSkipped" in found
         )
 
 
