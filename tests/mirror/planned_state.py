@@ -130,7 +130,7 @@ def _of_a_mirror(
     in_slices = {
         ip: endpoint["conditions"]["ready"]
         for part in parts.values()
-        for endpoint in part.get("endpoints", ())
+        for endpoint in part.get("endpoints") or ()  # a real API server says null for none
         for ip in endpoint["addresses"]
     }
     if in_slices != wanted:
