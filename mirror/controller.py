@@ -20,7 +20,8 @@ from mirror.metrics import Metrics
 from mirror.probing import Probe
 from mirror.settings import Settings
 from mirror.shut_services import ShutServices
-from mirror.worker import LinkWorker, Surroundings
+from mirror.surroundings import Surroundings
+from mirror.worker import LinkWorker
 from process.backoff import Backoff
 
 log = structlog.get_logger()

@@ -6,70 +6,39 @@ of everything, plans, writes, and rings again until there is nothing left to do.
 """
 
 import asyncio
-import random
-import time
-from collections.abc import Callable, Hashable, Iterable, Mapping, Set
-from dataclasses import dataclass
+from collections.abc import Hashable, Mapping
 from datetime import UTC, datetime
 from typing import NoReturn
 
 import structlog
 
 from cluster.errors import ClusterError
-from cluster.event_recorder import Happening
-from cluster.metadata import Raw, time_text
+from cluster.metadata import time_text
 from cluster.objects import Key, Link
-from mirror import findings, happenings, setbacks, withdrawal
+from mirror import findings, happenings, withdrawal
 from mirror.crew import Crew
-from mirror.execute import execute
-from mirror.gateway_addresses import Resolver
-from mirror.home import Home, Seen
+from mirror.home import Seen
 from mirror.link import InvalidLink, LinkSpec, keeps_mirrors, parse
 from mirror.link_object import LinkObject
 from mirror.linked_cluster import LinkedCluster
-from mirror.look import Look, due, first
-from mirror.metrics import Metrics
+from mirror.look import Look, due
 from mirror.observed import Observed
-from mirror.plan import Action, plan_some, removal
-from mirror.probing import Probe
+from mirror.plan import plan_some, removal
 from mirror.remote_gateway import RemoteGateway
-from mirror.settings import Settings
 from mirror.shut_services import ShutServices
 from mirror.status import Report
 from mirror.status_keeper import StatusKeeper
+from mirror.surroundings import Surroundings
 from mirror.wanted import Desired, wanted
-from mirror.written import Overlay
+from mirror.writes import A_PASS, LINK_ITSELF, Writes
 
 log = structlog.get_logger()
-
-A_PASS = 256
-"""Mirrors that are written before everything is looked at anew."""
 
 FIRST_ANSWER = 3.0
 """Seconds for which the first look of a Link waits for its gateway's first answers."""
 
 REST = 4
 """How many times as long as a look took nobody looks again: no Link has more than a part of the process."""
-
-LINK_ITSELF = Key("", "")
-"""Among the setbacks: that of the Link, which is no mirror."""
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all Links share."""
-
-    home: Home
-    settings: Settings
-    may_write: Callable[[], bool]
-    probe: Probe
-    resolver: Resolver
-    metrics: Metrics
-    tell: Callable[[Happening], None]
-    """Have our own cluster know it by an Event."""
-
-    clock: Callable[[], float] = time.monotonic
-    chance: Callable[[], float] = random.random
 
 
 class LinkWorker:
@@ -105,9 +74,8 @@ class LinkWorker:
         """What is wrong with it now."""
 
         self._shut = ShutServices(link=link.metadata.name)
-        self._overlay = Overlay()
         self._brake = withdrawal.Brake()
-        self._setbacks: setbacks.Setbacks = {}
+        self._writes = Writes(link.metadata.name, around)
         self._look: Look | None = None
         self._begins_at: float | None = None
         self._thought = 0.0
@@ -148,7 +116,7 @@ class LinkWorker:
             works = {**self._gateway.works(spec, self.link.now.status), **self._other.works(spec, seen)}
             crew.keep(works)
             self._other.judge(spec, now)
-        if not self._around.may_write() or LINK_ITSELF in setbacks.holding(self._setbacks, now):
+        if not self._around.may_write() or LINK_ITSELF in self._writes.held(now):
             return
         try:
             if self.link.leaving:
@@ -156,9 +124,9 @@ class LinkWorker:
             elif spec is not None:
                 await self._mirror(spec, seen, now)
         except ClusterError as error:  # of the Link itself; what befalls a mirror is dealt with below
-            self._settle((), {LINK_ITSELF: error})
+            self._writes.settle((), {LINK_ITSELF: error})
         else:
-            self._settle((LINK_ITSELF,), {})
+            self._writes.settle((LINK_ITSELF,), {})
 
     def _read(self) -> None:
         """The Link as it is now; after a mistake we go on with what it last was without one."""
@@ -185,7 +153,7 @@ class LinkWorker:
         observed = Observed(
             link=spec,
             remote=remote,
-            local=self._overlay.local(seen),
+            local=self._writes.local(seen),
             gateway=self._gateway.observed(spec, self.link.now.status),
             others=frozenset(link.metadata.uid for link in seen.links.items.values()) - {spec.uid},
             most=self._around.settings.most_mirrors,
@@ -201,8 +169,8 @@ class LinkWorker:
             desired,
             due(before, desired),
             verdict.removable,
-            self._setbacks.keys(),
-            held=setbacks.holding(self._setbacks, now),
+            self._writes.setbacks.keys(),
+            held=self._writes.held(now),
             most=A_PASS,
         )
         busy = frozenset(action.mirror for action in found.actions) | found.left
@@ -217,7 +185,8 @@ class LinkWorker:
         if again is not None and again <= now:
             self._other.list_since(again)
         self._thought = self._around.clock() - began
-        await self._execute(spec.cluster, found.actions, busy, observed.others, now)
+        if await self._writes.carry_out(spec.cluster, found.actions, busy, observed.others, now):
+            self.ring()
 
     def _tell_of_conflicts(self, before: Mapping[Key, str], desired: Desired) -> None:
         """Each once, when it begins and when it ends."""
@@ -232,48 +201,14 @@ class LinkWorker:
     async def _leave(self, seen: Seen, now: float) -> None:
         """Remove what this Link made, then let it go."""
         uid = self.link.now.metadata.uid
-        actions = [] if keeps_mirrors(self.link.now) else removal(self._overlay.local(seen), uid)
+        actions = [] if keeps_mirrors(self.link.now) else removal(self._writes.local(seen), uid)
         if actions:
             cluster = str(self.link.now.spec.get("targetClusterName", ""))
-            await self._execute(cluster, actions, {action.mirror for action in actions}, frozenset(), now)
+            busy = {action.mirror for action in actions}
+            if await self._writes.carry_out(cluster, actions, busy, frozenset(), now):
+                self.ring()
         else:
             await self.link.release()
-
-    async def _execute(
-        self, cluster: str, actions: list[Action], busy: Set[Key], others: Set[str], now: float
-    ) -> None:
-        """Carry out what is due of *actions*; the rest of what is *busy* comes up again."""
-        involved = {LINK_ITSELF, *busy}
-        self._setbacks = {key: setback for key, setback in self._setbacks.items() if key in involved}
-        held = setbacks.holding(self._setbacks, now)
-        at_hand = first([action for action in actions if action.mirror not in held], A_PASS)
-        if not at_hand:
-            return
-        outcome = await execute(
-            at_hand,
-            self._around.home.cluster,
-            may_write=self._around.may_write,
-            wrote=lambda action, raw: self._wrote(cluster, action, raw),
-            at_once=self._around.settings.writes_at_once,
-            others=others,
-        )
-        for error in outcome.failed.values():
-            self._around.metrics.failed(cluster, error.reason)
-        self._settle(outcome.done, outcome.failed)
-        self.ring()
-
-    def _wrote(self, cluster: str, action: Action, raw: Raw | None) -> None:
-        self._overlay.wrote(action, raw, self._around.clock())
-        self._around.metrics.wrote(cluster, type(action).__name__.lower(), action.kind.kind)
-
-    def _settle(self, done: Iterable[Key], failed: Mapping[Key, ClusterError]) -> None:
-        now, chance = self._around.clock(), self._around.chance()
-        self._setbacks = setbacks.after(self._setbacks, done, failed, now=now, chance=chance)
-        for key in failed:
-            setback = self._setbacks[key]
-            say = log.warning if setback.worth_telling else log.info
-            what = "link.failed" if key == LINK_ITSELF else "mirror.failed"
-            say(what, link=self.link.now.metadata.name, mirror=str(key), because=str(setback.error))
 
     async def _until_rung(self, looked_at: float) -> None:
         """
@@ -282,7 +217,7 @@ class LinkWorker:
         What was due then has been done, or waits for what rings.
         """
         moments = (
-            setbacks.next_try(self._setbacks, looked_at),
+            self._writes.next_try(looked_at),
             self._brake.looks_again_at,
             self._begins_at if self._look is None else None,
             self._other.due(looked_at),
@@ -306,20 +241,20 @@ class LinkWorker:
         if spec is None:
             return findings.nothing_asked(generation, self._mistakes)
         home = self._around.home
-        refusal, itself = home.refusal, self._setbacks.get(LINK_ITSELF)
+        refusal, trouble = home.refusal, self._writes.trouble
         if home.seen is None:
             return Report(generation, synced=findings.refused_here(refusal) if refusal else None)
-        found = findings.services(look.observed, look.desired, self._setbacks) if look else None
+        found = findings.services(look.observed, look.desired, self._writes.setbacks) if look else None
         now = self._around.clock()
         synced = self._other.unread(now)
         if self._mistakes is not None:
             synced = findings.invalid(self._mistakes, goes_on=True)
         elif refusal is not None:
             synced = findings.refused_here(refusal)
-        elif synced is None and itself is not None and itself.worth_telling:
-            synced = findings.unclaimed(itself.error)
+        elif synced is None and trouble is not None:
+            synced = findings.unclaimed(trouble)
         elif synced is None and look and found is not None:
-            synced = findings.synced(look, found, self._setbacks)
+            synced = findings.synced(look, found, self._writes.setbacks)
         return Report(
             generation,
             credentials=self._other.credentials(spec.cluster),

@@ -7,35 +7,22 @@ KUBEBUILDER_ASSETS, as with envtest: a directory with `etcd` and `kube-apiserver
 """
 
 import asyncio
-import os
 import secrets
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
+from benchmarks import envtest
+from benchmarks.envtest import HOW_TO_GET_THEM, assets
 from cluster.access import Access
 from cluster.client import Cluster
 from cluster.errors import ClusterError
 from cluster.local import tls
 
-HOW_TO_GET_THEM = (
-    "no real API server: KUBEBUILDER_ASSETS must name a directory with etcd and kube-apiserver "
-    "(`setup-envtest use -p path` downloads one and prints it)"
-)
-
-
-def assets() -> Path | None:
-    """The directory with both binaries, if there is one."""
-    directory = Path(os.environ.get("KUBEBUILDER_ASSETS", ""))
-    if all((directory / name).is_file() for name in ("etcd", "kube-apiserver")):
-        return directory
-    return None
+__all__ = ["HOW_TO_GET_THEM", "RealApi", "assets", "real_api"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,61 +60,19 @@ def real_api(
     a, b, c = (1 + secrets.randbelow(250) for _ in range(3))
     address = f"127.{a}.{b}.{c}"
     token = secrets.token_hex(16)
-    _write_files(directory, token)
+    envtest.write_files(directory, token)
     access = Access(f"https://{address}:6443", _write_serving(directory, name, address), token, name=name)
-    with ExitStack() as processes:
-        processes.enter_context(
-            _running(
-                directory / "etcd.log",
-                str(binaries / "etcd"),
-                f"--data-dir={directory / 'etcd'}",
-                f"--listen-client-urls=http://{address}:2379",
-                f"--advertise-client-urls=http://{address}:2379",
-                f"--listen-peer-urls=http://{address}:2380",
-                f"--initial-advertise-peer-urls=http://{address}:2380",
-                f"--initial-cluster=default=http://{address}:2380",
-                "--unsafe-no-fsync",
-            )
-        )
-        server = processes.enter_context(
-            _running(
-                directory / "kube-apiserver.log",
-                str(binaries / "kube-apiserver"),
-                f"--etcd-servers=http://{address}:2379",
-                f"--bind-address={address}",
-                "--advertise-address=10.255.255.1",
-                "--secure-port=6443",
-                f"--tls-cert-file={directory / 'serving.crt'}",
-                f"--tls-private-key-file={directory / 'serving.key'}",
-                f"--cert-dir={directory}",
-                "--service-cluster-ip-range=10.96.0.0/12",
-                f"--authorization-mode={authorization}",
-                f"--token-auth-file={directory / 'tokens.csv'}",
-                "--service-account-issuer=https://kubernetes.default.svc",
-                f"--service-account-key-file={directory / 'sa.pub'}",
-                f"--service-account-signing-key-file={directory / 'sa.key'}",
-                "--disable-admission-plugins=ServiceAccount",
-                *flags,
-            )
-        )
+    serving = [f"--tls-cert-file={directory / 'serving.crt'}"]
+    serving += [f"--tls-private-key-file={directory / 'serving.key'}"]
+    etcd = envtest.etcd(binaries, directory, address)
+    argv = envtest.api_server(
+        binaries, directory, address, authorization=authorization, flags=(*serving, *flags)
+    )
+    with (
+        _running(directory / "etcd.log", *etcd),
+        _running(directory / "kube-apiserver.log", *argv) as server,
+    ):
         yield RealApi(access, server)
-
-
-def _write_files(directory: Path, token: str) -> None:
-    (directory / "tokens.csv").write_text(f"{token},admin,admin,system:masters\n")
-    key = ec.generate_private_key(ec.SECP256R1())
-    (directory / "sa.key").write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.TraditionalOpenSSL,
-            serialization.NoEncryption(),
-        )
-    )
-    (directory / "sa.pub").write_bytes(
-        key.public_key().public_bytes(
-            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-    )
 
 
 def _write_serving(directory: Path, name: str, address: str) -> bytes:
