@@ -11,6 +11,7 @@ import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
 from benchmarks.accounting import cpu_seconds
+from benchmarks.mirror_clock import Clock
 from benchmarks.mirror_clusters import Site
 from benchmarks.programs import own_host, running
 from certs.authority import chain_pem, make_issuer, make_leaf, make_root
@@ -57,14 +58,16 @@ class Controller:
 
 
 @contextmanager
-def controller(west: Site, directory: Path) -> Iterator[Controller]:
-    """For as long as the block lasts, started as a user starts it outside a cluster."""
+def controller(west: Site, directory: Path, clock: Clock | None) -> Iterator[Controller]:
+    """For as long as the block lasts, started as a user starts it outside a cluster; *clock* is its own."""
     admin = Address(own_host(), ADMIN_PORT)
     argv = [
         *(sys.executable, "-m", "cli", "mirror", "--kubeconfig", str(west.kubeconfig)),
         *("--context", "west", "-n", NAMESPACE, "--admin", str(admin), "--allow-loopback"),
         *("--log-level", "warning", *_certificate(directory)),
     ]
+    if clock is not None:
+        argv = clock.argv(argv)
     with running(argv, directory / "mirror.log", listens=[(admin.host, admin.port)]) as pid:
         yield Controller(pid, admin)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks import mirror_load as load
+from benchmarks.mirror_clock import Clock
 from benchmarks.mirror_clusters import Server, Site, two
 from benchmarks.mirror_controller import Controller, controller
 from benchmarks.storm import percentile
@@ -67,8 +68,8 @@ class Stage:
     west: Cluster
 
     @contextmanager
-    def controller(self) -> Iterator[Controller]:
-        with controller(self.sites[1], self.directory) as running:
+    def controller(self, clock: Clock | None = None) -> Iterator[Controller]:
+        with controller(self.sites[1], self.directory, clock) as running:
             yield running
 
     async def right(self, names: Sequence[str], count: int) -> int:

@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.mirror import to_markdown
+from benchmarks.mirror_clock import JUMPS, library
 from benchmarks.mirror_faults import FAULTS
 from benchmarks.mirror_stage import Row
 
@@ -29,6 +30,7 @@ def test_a_short_run_measures_every_row_and_nothing_is_wrong(tmp_path: Path) -> 
         "4 Links: a label",
         "4 Links, and one whose API server never answers: a label",
         *(f"fault: {fault}" for fault in FAULTS),
+        *(f"fault: {jump}" for jump in JUMPS if library() is not None),
     ]
     assert all(row["wrong"] == 0 for row in rows.values())
     assert rows["first sync"]["figures"]["writes_a_service"] == 3
