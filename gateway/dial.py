@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Callable, Iterable
 from collections.abc import Set as AbstractSet
 
+from gateway.connecting import connect, resolve
 from gateway.refusals import BackendUnreachable, OverLimit
-from gateway.wire import NO_DESCRIPTOR, Wire, connect, resolve
+from gateway.wire import NO_DESCRIPTOR, Wire
 from process.address import Address, is_ip, plain, refused_range
 
 

@@ -11,9 +11,10 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from gateway import dial as dialling
+from gateway.connecting import connect, resolve
 from gateway.dial import dial
 from gateway.refusals import BackendUnreachable, OverLimit
-from gateway.wire import Wire, connect, resolve
+from gateway.wire import Wire
 from process.address import Address
 
 PATIENCE = 30.0

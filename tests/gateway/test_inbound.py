@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from gateway import handshake
 from gateway.buffers import Buffers
 from gateway.channel import Channel
+from gateway.connecting import connect
 from gateway.current import Current
 from gateway.handshake_queue import HandshakeThreads
 from gateway.inbound import Inbound
@@ -21,7 +22,6 @@ from gateway.routes import NO_ROUTES
 from gateway.settings import Deadlines, InboundSettings
 from gateway.tls_engine import TlsEngine
 from gateway.tunnel import Tunnel
-from gateway.wire import connect
 from process.address import Address
 from tests.support.gateways import open_gateway
 from tests.support.pairs import CLIENT, GATEWAY, wires

@@ -17,6 +17,7 @@ from certs.generation import Generation
 from certs.revocation import Revocations
 from gateway import dial as dialling
 from gateway import handshake, refusals
+from gateway.connecting import connect
 from gateway.handshake_queue import HandshakeThreads
 from gateway.refusals import (
     AnotherServer,
@@ -39,7 +40,7 @@ from gateway.refusals import (
 )
 from gateway.routes import Route, RouteTable
 from gateway.settings import Deadlines, InboundSettings
-from gateway.wire import Wire, connect
+from gateway.wire import Wire
 from process.address import Address
 from tests.support.callers import calling
 from tests.support.crl import crl

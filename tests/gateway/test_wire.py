@@ -7,10 +7,11 @@ from collections.abc import Callable
 import pytest
 import uvloop
 
+from gateway.connecting import connect
 from gateway.dial import dial
 from gateway.lingering import Lingering
 from gateway.refusals import BackendUnreachable
-from gateway.wire import Wire, accepted, connect
+from gateway.wire import Wire, accepted
 from process.address import Address
 from tests.support.pairs import Local, local
 from tests.support.processes import until
